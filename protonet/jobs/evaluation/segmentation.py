@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,16 @@ import numpy as np
 
 from protonet.data.database import Database
 from protonet.data.datum import decode
+from protonet.errors import DataError
 from protonet.graph.net import Net
 from protonet.jobs.evaluation.confusion import Report
 from protonet.train.metrics.segmentation import PixelCounts, count_pass, segmentation_loss
 
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.segmenter import Segmenter
+
+_BATCH = 16
+"""Images that are predicted on at once."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ class SegmentationReport:
     counts: PixelCounts
     ious: np.ndarray
     accuracies: np.ndarray
+
+    @staticmethod
+    def of(name: str, each: Sequence[PixelCounts]) -> SegmentationReport:
+        """The report on the counts of one or more images."""
+        return SegmentationReport(
+            name,
+            sum(each, PixelCounts.none(len(each[0].confusion))),
+            np.array([counts.mean_iou for counts in each]),
+            np.array([counts.accuracy for counts in each]),
+        )
 
     def classes(self, names: Sequence[str] | None = None) -> list[ClassFigures]:
         """The figures of each class; without ``names`` they are called by their numbers."""
@@ -109,12 +123,7 @@ class SegmentationCollector:
         rows = np.concatenate(self._counts)
         classes = math.isqrt(rows.shape[1] - 1)
         each = [PixelCounts(row[:-1].reshape(classes, classes), int(row[-1])) for row in rows]
-        return SegmentationReport(
-            self._name,
-            sum(each, PixelCounts.none(classes)),
-            np.array([counts.mean_iou for counts in each]),
-            np.array([counts.accuracy for counts in each]),
-        )
+        return SegmentationReport.of(self._name, each)
 
 
 @dataclass(frozen=True)
@@ -127,22 +136,53 @@ class ShownImage:
     predicted: np.ndarray
 
 
-def show_images(
-    segmenter: Segmenter, images: Path, labels: Path, items: Sequence[int]
-) -> Iterator[ShownImage]:
-    """Predict on the records at these places of two paired databases.
+@dataclass(frozen=True)
+class PixelPairs:
+    """Paired databases of images and the classes of their pixels, and what predicts on them.
 
     Raises:
-        DataError: for records that are damaged.
+        DataError: by its methods, for records that are damaged or of another size.
     """
-    with Database(images) as pictures, Database(labels) as classes:
-        keys, label_keys = list(pictures.keys()), list(classes.keys())
-        for item in items:
-            key, label_key = keys[item % len(keys)], label_keys[item % len(label_keys)]
-            image = decode(pictures.get(key), pictures.where(key))
-            truth = decode(classes.get(label_key), classes.where(label_key))[0]
-            predicted = segmenter.of_pixels(image)
-            yield ShownImage(key.decode(errors="replace"), image, truth, predicted)
+
+    segmenter: Segmenter
+    images: Path
+    labels: Path
+
+    def report(self, most: int) -> SegmentationReport:
+        """The report on the first ``most`` images."""
+        table = self.segmenter.table
+        classes = self.segmenter.classes
+        each = [
+            PixelCounts.of(shown.truth, shown.predicted, classes, table.ignore)
+            for shown in self.shown(range(most))
+        ]
+        if not each:
+            raise DataError(f"{self.images}: has no image to predict on")
+        return SegmentationReport.of(self.segmenter.output, each)
+
+    def shown(self, items: Iterable[int]) -> Iterator[ShownImage]:
+        """The images at these places, as far as there are any."""
+        with Database(self.images) as images, Database(self.labels) as labels:
+            keys, others = list(images.keys()), list(labels.keys())
+            if len(keys) != len(others):
+                raise DataError(
+                    f"{self.labels}: has {len(others)} record(s) for {len(keys)} of {self.images}"
+                )
+            places = [item for item in items if item < len(keys)]
+            for begin in range(0, len(places), _BATCH):
+                some = places[begin : begin + _BATCH]
+                pictures = [images.image(keys[place])[0] for place in some]
+                found = self.segmenter.of_batch(pictures)
+                for place, image, predicted in zip(some, pictures, found, strict=True):
+                    where = labels.where(others[place])
+                    truth = decode(labels.get(others[place]), where)
+                    if truth.shape != (1, *predicted.shape):
+                        sizes = ["x".join(map(str, x.shape)) for x in (truth, predicted[None])]
+                        raise DataError(
+                            f"{where}: the labels are {sizes[0]}, but the net predicts {sizes[1]}"
+                        )
+                    key = keys[place].decode(errors="replace")
+                    yield ShownImage(key, image, truth[0], predicted)
 
 
 def _name(names: Sequence[str] | None, number: int) -> str:

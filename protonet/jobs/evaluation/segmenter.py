@@ -37,12 +37,16 @@ class Segmentation:
 
     def shares(self) -> list[Share]:
         """All classes, the largest first."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.table.names))
+        count = len(self.table.names)
+        counts = np.bincount(self.labels.ravel(), minlength=count).tolist()
         shares = [
-            Share(number, name, colour, float(counts[number]) / self.labels.size)
-            for number, (name, colour) in enumerate(
-                zip(self.table.names, self.table.colours, strict=True)
+            Share(
+                number,
+                self.table.names[number] if number < count else f"class {number}",
+                self.table.colours[number] if number < count else (0, 0, 0),
+                pixels / self.labels.size,
             )
+            for number, pixels in enumerate(counts)
         ]
         return sorted(shares, key=lambda each: (-each.share, each.index))
 
@@ -72,26 +76,25 @@ class Segmenter:
         output = map_output(predictor)
         assert output is not None, "can_segment"
         self.predictor = predictor
-        self.output, count = output
-        self.table = table if table is not None else _table_of(predictor.class_names, count)
+        self.output, self.classes = output
+        self.table = table if table is not None else _table_of(predictor.class_names, self.classes)
 
     def of(self, prediction: Prediction) -> Segmentation:
         """The classes of a predicted image."""
         return self._segmentation(prediction.outputs)
 
-    def of_pixels(self, image: np.ndarray) -> np.ndarray:
-        """The classes of the pixels of a decoded image, (height, width).
+    def of_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The classes of the pixels of decoded images, (height, width) each.
 
         Raises:
             DataError: for an image of another size than the net's.
         """
-        if image.shape != self.predictor.transformer.shape:
-            found, expected = (
-                "x".join(map(str, shape))
-                for shape in (image.shape, self.predictor.transformer.shape)
-            )
-            raise DataError(f"the image is {found}, but the net was trained on {expected}")
-        return self._segmentation(self.predictor.ask([image])[0]).labels
+        wanted = self.predictor.transformer.shape
+        for image in images:
+            if image.shape != wanted:
+                found, expected = ("x".join(map(str, shape)) for shape in (image.shape, wanted))
+                raise DataError(f"an image is {found}, but the net was trained on {expected}")
+        return [self._segmentation(outputs).labels for outputs in self.predictor.ask(images)]
 
     def _segmentation(self, outputs: Mapping[str, np.ndarray]) -> Segmentation:
         scores = outputs[self.output]

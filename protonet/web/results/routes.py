@@ -35,7 +35,7 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
         activations and weights of every layer.
         """
         job = site.get(job_id, TRAINING)
-        with _image(site, image, path) as file:
+        with asked_image(site, image, path) as file:
             found = plain(predictions.predict_image(started_run(site, job), file, snapshot))
             shown = image.filename if image is not None else path
             return {**found, **found.pop("answer"), "image": shown or ""}
@@ -78,7 +78,7 @@ def started_run(site: Site, job: Job) -> RunDirectory:
 
 
 @contextmanager
-def _image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
+def asked_image(site: Site, image: UploadFile | None, path: str | None) -> Iterator[Path]:
     """The uploaded or named image of a request, checked before it is decoded."""
     if (image is None) == (path is None):
         raise UsageError("expected an image or the path of one")

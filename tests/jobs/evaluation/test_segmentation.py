@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, jaccard_score
 
-from protonet.errors import UsageError
+from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.full_dataset import average_set, opener
 from protonet.jobs.evaluation.segmentation import (
+    PixelPairs,
     SegmentationCollector,
     SegmentationReport,
-    show_images,
 )
 from protonet.jobs.evaluation.segmenter import Segmenter
 from protonet.jobs.evaluation.validation import evaluated
@@ -86,7 +86,20 @@ def test_a_run_is_evaluated_on_each_image_once(segments: Path) -> None:
     data = segments / "data"
     with Predictor(run) as predictor:
         segmenter = Segmenter(predictor, run.pixel_classes())
-        shown = list(show_images(segmenter, data / "val_images", data / "val_labels", range(4)))
+        pairs = PixelPairs(segmenter, data / "val_images", data / "val_labels")
+        shown = list(pairs.shown(range(9)))
+        same = pairs.report(4)
+        np.testing.assert_array_equal(same.counts.confusion, report.counts.confusion)
+        np.testing.assert_array_equal(same.ious, report.ious)
+        assert len(pairs.report(2).ious) == 2
+        with pytest.raises(DataError, match="has no image to predict on"):
+            pairs.report(0)
+        other = PixelPairs(segmenter, data / "val_images", data / "train_labels")
+        with pytest.raises(DataError, match=r"train_labels: has 12 record\(s\) for 4 of"):
+            other.report(4)
+        odd = PixelPairs(segmenter, data / "val_images", data / "val_images")
+        with pytest.raises(DataError, match="the labels are 3x6x8, but the net predicts 1x6x8"):
+            odd.report(4)
     truth, predicted = (
         np.concatenate([getattr(each, what).ravel() for each in shown])
         for what in ("truth", "predicted")

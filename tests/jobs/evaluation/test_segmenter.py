@@ -37,6 +37,8 @@ def test_shares_and_pictures() -> None:
         assert labels.shape == (4, 6)
         assert labels[3].tolist() == [2, 2, 2, 2, 1, 1]
         assert picture.convert("RGB").getpixel((5, 3)) == (200, 100, 50)
+    more = Segmentation(np.array([[0, 4]], np.uint8), TABLE).shares()  # as many as the net has
+    assert [(each.name, each.share) for each in more[:2]] == [("ground", 0.5), ("class 4", 0.5)]
     image = np.full((3, 4, 6), 100, np.uint8)
     with Image.open(io.BytesIO(found.overlay(image, 0.25))) as picture:
         assert picture.size == (6, 4)
@@ -55,9 +57,9 @@ def test_a_run_tells_the_classes_of_pixels(segments: Path) -> None:
         found = segmenter.of(prediction).labels
         expected = prediction.outputs["softmax"].argmax(axis=0)
         np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(segmenter.of_pixels(original_image(path)), expected)
-        with pytest.raises(DataError, match="the image is 3x3x3, but the net was trained on 3x6x8"):
-            segmenter.of_pixels(np.zeros((3, 3, 3), np.uint8))
+        np.testing.assert_array_equal(segmenter.of_batch([original_image(path)])[0], expected)
+        with pytest.raises(DataError, match="an image is 3x3x3, but the net was trained on 3x6x8"):
+            segmenter.of_batch([np.zeros((3, 3, 3), np.uint8)])
         assert Segmenter(predictor).table.names == ("ground", "car", "sky")
         predictor.class_names = ["x"]
         assert Segmenter(predictor).table.names == ("x", "class 1", "class 2")

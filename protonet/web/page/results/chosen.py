@@ -8,7 +8,7 @@ from nicegui import ui
 
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets.databases import Form
-from protonet.web.page.results import numbers
+from protonet.web.page.results import numbers, segmentation
 from protonet.web.page.results.panel import Place, snapshot_selection
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -17,7 +17,7 @@ MODULES: dict[Form, ModuleType] = {
     "classification": numbers,
     "regression": numbers,
     "detection": numbers,
-    "segmentation": numbers,
+    "segmentation": segmentation,
 }
 """The module of each form."""
 

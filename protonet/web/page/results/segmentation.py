@@ -1,0 +1,218 @@
+"""Tests of nets that predict the class of each pixel: one image with its classes laid over it, or
+a data set with its label pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nicegui import ui
+
+from protonet.jobs.evaluation.segmenter import Share
+from protonet.web import forms
+from protonet.web.page.frame import facts, panel
+from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.results.panel import Place, image_form
+from protonet.web.results.segmentation import (
+    SegmentedImage,
+    SegmentedImages,
+    WorstImage,
+    segment_image,
+)
+from protonet.web.results.segmentation_routes import segment_many
+from protonet.web.views import data_url
+
+_STYLE = """
+.pixels { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
+  width: 100%; }
+.pixels figure { margin: 0; max-width: 32rem; }
+.pixels img { width: 100%; display: block; border: 1px solid var(--line); border-radius: 6px;
+  image-rendering: pixelated; }
+.laid { position: relative; }
+.laid img + img { position: absolute; inset: 0; height: 100%; opacity: .5; }
+.legend { display: flex; flex-wrap: wrap; gap: .35rem 1rem; padding: 0; margin: 0;
+  list-style: none; }
+.legend li { display: flex; align-items: center; gap: .4rem; }
+.swatch { width: 1rem; height: 1rem; border: 1px solid var(--line); border-radius: 3px;
+  display: inline-block; flex: none; }
+.across { overflow-x: auto; width: 100%; }
+.across table { border-collapse: collapse; }
+.across th, .across td { padding: .25rem .6rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
+.across th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
+.across th { font-weight: 600; }
+"""
+_SLIDE = (
+    "(e) => { e.target.closest('.segmented').querySelector('.laid img + img').style.opacity ="
+    " e.target.value / 100; }"
+)
+"""Acts in the browser: no request is made while the slider moves."""
+_MOST_CLASSES = 40
+"""Classes up to which the confusion of all is shown."""
+
+
+def test_one(place: Place) -> None:
+    """The form and the answer for one image."""
+    ui.add_css(_STYLE)
+    image_form(place, segment_image, show_image)
+
+
+def test_many(place: Place) -> None:
+    """The form and results of a data set."""
+    with panel("Test many"):
+        told = "A database of images, and that of the classes of their pixels."
+        ui.label(told).classes("quiet")
+        with ui.element("div").classes("fields"):
+            databases = place.databases
+            images = ui.input("Images", value=_text(databases.val_images))
+            labels = ui.input("Labels of the pixels", value=_text(databases.val_labels))
+            most = ui.number("At most", value=1000, min=1, max=10_000)
+            for entry in (images, labels, most):
+                entry.props("outlined dense").classes("field")
+
+        async def many() -> None:
+            answers.clear()
+            with notify_errors():
+                form = forms.ListForm(
+                    path=images.value or "", labels=labels.value or None,
+                    snapshot=place.snapshot.value, most=int(most.value or 1000),
+                )  # fmt: skip
+                found = await run_in_thread(segment_many, place.site, place.job, form)
+                with answers:
+                    _show_many(found)
+
+        ui.button("Test many", on_click=many)
+        answers = ui.column().classes("w-full answer")
+
+
+def _text(path: Any) -> str:
+    return str(path) if path else ""
+
+
+def show_image(answer: SegmentedImage) -> None:
+    """The image, the map of its classes, both in one with a slider, and a legend with shares."""
+    image, labels = data_url(answer.image), data_url(answer.labels)
+    with ui.element("div").classes("segmented w-full"):
+        with ui.element("div").classes("pixels"):
+            _figure("Image", (image, "the image"))
+            _figure("Classes", (labels, "the predicted classes"))
+            _figure("Classes over the image", (image, "the image"), (labels, "its classes"))
+        with ui.element("label").classes("row items-center gap-2"):
+            ui.label("Opacity")
+            slider = ui.element("input").props(
+                'type=range min=0 max=100 value=50 aria-label="Opacity of the classes"'
+            )
+            slider.on("input", js_handler=_SLIDE)
+        _legend(answer.classes)
+        if answer.note:
+            ui.label(answer.note).classes("quiet")
+        ui.label(f"Weights of iteration {answer.snapshot}").classes("quiet")
+
+
+def _figure(caption: str, *pictures: tuple[str, str]) -> None:
+    """Pictures on top of each other, as (data URL, text instead)."""
+    with ui.element("figure"):
+        with ui.element("div").classes("laid"):
+            for url, alt in pictures:
+                ui.element("img").props(f'src="{url}" alt="{alt}"')
+        with ui.element("figcaption"):
+            ui.label(caption).classes("quiet")
+
+
+def _legend(classes: Sequence[Share]) -> None:
+    with ui.element("ul").classes("legend").props('aria-label="Classes"'):
+        for each in classes:
+            with ui.element("li"):
+                _swatch(each.colour)
+                ui.label(f"{each.name} {each.share:.2%}").classes("number")
+
+
+def _swatch(colour: Sequence[int]) -> None:
+    red, green, blue = colour
+    ui.element("span").classes("swatch").style(f"background: rgb({red} {green} {blue})")
+
+
+def _show_many(found: SegmentedImages) -> None:
+    told = {
+        "images": f"{found.count:,}",
+        "snapshot": f"{found.snapshot:,}",
+        "mean IoU": _percent(found.mean_iou),
+        "pixel accuracy": _percent(found.pixel_accuracy),
+        "mean class accuracy": _percent(found.mean_accuracy),
+        "IoU weighted by pixels": _percent(found.weighted_iou),
+    }
+    if found.ignored:
+        told["pixels ignored"] = f"{found.ignored:,}"
+    facts(told)
+    _table(
+        "Figures by class",
+        ("class", "IoU", "accuracy", "precision", "pixels"),
+        [
+            (each.name, *map(_percent, (each.iou, each.accuracy, each.precision, each.share)))
+            for each in found.classes
+        ],
+        found.colours,
+    )
+    if len(found.classes) <= _MOST_CLASSES:
+        _confusion(found)
+    for mistake in found.mistakes:
+        ui.label(
+            f"{mistake.true} taken for {mistake.predicted}: {mistake.share:.2%} of its pixels"
+        ).classes("quiet number")
+    if found.worst:
+        ui.label("Images with the lowest mean IoU").classes("text-bold q-mt-md")
+        for worst in found.worst:
+            _show_worst(worst)
+
+
+def _confusion(found: SegmentedImages) -> None:
+    """Shares of the pixels of each true class."""
+    names = [each.name for each in found.classes]
+    rows = []
+    for name, row in zip(names, found.confusion, strict=True):
+        total = max(1, sum(row))
+        rows.append((name, *(_percent(pixels / total) if pixels else "" for pixels in row)))
+    _table("Confusion of pixels", ("true / predicted", *names), rows, found.colours)
+
+
+def _table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    colours: Sequence[Sequence[int]],
+) -> None:
+    """A table that is scrolled by itself where it is wider than the page."""
+    ui.label(caption).classes("text-bold q-mt-md")
+    # Scrolled by keys, too, so it must take the focus.
+    across = f'tabindex=0 role="region" aria-label="{caption}"'
+    with ui.element("div").classes("across").props(across), ui.element("table"):
+        with ui.element("thead"), ui.element("tr"):
+            for column in columns:
+                with ui.element("th").props("scope=col"):
+                    ui.label(column)
+        with ui.element("tbody"):
+            for row, colour in zip(rows, colours, strict=True):
+                with ui.element("tr"):
+                    with (
+                        ui.element("th").props("scope=row"),
+                        ui.row().classes("items-center gap-2 no-wrap"),
+                    ):
+                        _swatch(colour)
+                        ui.label(row[0])
+                    for cell in row[1:]:
+                        with ui.element("td"):
+                            ui.label(cell)
+
+
+def _show_worst(worst: WorstImage) -> None:
+    ui.label(f"{worst.name}: mean IoU {worst.mean_iou:.3f}").classes("number q-mt-sm")
+    with ui.element("div").classes("pixels worst"):
+        _figure("Image", (data_url(worst.image), worst.name.replace('"', "'")))
+        _figure("True classes", (data_url(worst.truth), "the true classes"))
+        _figure("Predicted classes", (data_url(worst.predicted), "the predicted classes"))
+
+
+def _percent(value: float) -> str:
+    return "\u2013" if math.isnan(value) else f"{value:.2%}"

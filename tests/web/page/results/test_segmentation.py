@@ -1,0 +1,99 @@
+"""Segmentation on the page: a map over its image, and a data set with its worst images."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.web.browser import ROOT, Walker
+from tests.web.conftest import Served
+
+NET = (ROOT / "examples" / "prototxt" / "segments" / "fcn.prototxt").read_text()
+
+
+@pytest.fixture(scope="module")
+def training(server: Served) -> str:
+    """A training on drawn segments."""
+    form = {"name": "segments", "width": 48, "height": 32, "count": 160, "val_count": 12}
+    dataset = server.call("/api/datasets/segments", form)["id"]
+    server.wait(dataset)
+    made: dict[str, Any] = {
+        "name": "pixels", "network": NET, "dataset": dataset, "epochs": 4, "batch_sizes": [8],
+        "solver": "Adam", "lrs": [0.002],
+    }  # fmt: skip
+    (job,) = server.call("/api/models", made)
+    server.wait(job["id"])
+    return str(job["id"])
+
+
+def test_an_image_with_its_classes_laid_over_it(walker: Walker, training: str) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{training}")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("Classes over the image")
+    assert page.get_by_alt_text("the predicted classes").count() == 1
+    laid = page.get_by_alt_text("its classes")
+    assert laid.evaluate("e => getComputedStyle(e).opacity") == "0.5"
+    slider = page.get_by_label("Opacity of the classes")
+    slider.fill("90")
+    assert laid.evaluate("e => getComputedStyle(e).opacity") == "0.9"
+    slider.focus()
+    slider.press("ArrowLeft")
+    assert laid.evaluate("e => getComputedStyle(e).opacity") == "0.89"
+    legend = page.locator(".legend li")
+    shares = [float(re.findall(r"([\d.]+)%", text)[0]) for text in legend.all_inner_texts()]
+    assert len(shares) == 4
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.1)
+    swatch = legend.filter(has_text="circle").locator(".swatch")
+    assert swatch.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(128, 0, 0)"
+    box, under = laid.bounding_box(), page.get_by_alt_text("the image").last.bounding_box()
+    assert box is not None
+    assert under is not None
+    assert (box["width"], box["height"]) == pytest.approx((under["width"], under["height"]), abs=2)
+
+
+def test_a_data_set_with_the_worst_images_side_by_side(
+    walker: Walker, server: Served, training: str
+) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{training}")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("Images with the lowest mean IoU")
+    answer = server.call(
+        f"/api/jobs/{training}/segment-many",
+        {
+            "path": page.get_by_label("Images", exact=True).input_value(),
+            "labels": page.get_by_label("Labels of the pixels").input_value(),
+        },
+    )
+    assert answer["count"] == 12
+    walker.sees(f"{answer['mean_iou']:.2%}")
+    table = page.get_by_label("Figures by class")
+    assert table.locator("tbody tr").count() == 4
+    background = table.locator("tr", has_text="background").inner_text()
+    assert f"{answer['classes'][0]['iou']:.2%}" in background
+    confusion = page.get_by_label("Confusion of pixels").locator("tbody tr")
+    assert confusion.count() == 4
+    worst = page.locator(".worst")
+    assert worst.count() == len(answer["worst"]) == 8
+    assert worst.first.get_by_alt_text("the true classes").count() == 1
+    assert worst.first.get_by_alt_text("the predicted classes").count() == 1
+    walker.sees(f"{answer['worst'][0]['name']}: mean IoU {answer['worst'][0]['mean_iou']:.3f}")
+    page.get_by_label("Labels of the pixels").fill("")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("expected a database of images, and that of the classes")
+    assert worst.count() == 0
+
+
+def test_on_a_telephone_the_tables_scroll_by_themselves(walker: Walker, training: str) -> None:
+    page = walker.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    walker.goto(f"/jobs/{training}")
+    page.get_by_role("button", name="Test one").click()
+    walker.sees("Classes over the image")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("Images with the lowest mean IoU")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
