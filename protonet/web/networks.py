@@ -102,7 +102,9 @@ def inspect_network(
             mistakes = _lone_mistakes(definition, workspace)
             report = NetworkReport(mistakes, definition.net.name, tuple(_names(definition)))
         else:
-            report = _planned(definition, databases, workspace, options)
+            labelled = _labelled(definition, databases)
+            report = _planned(definition, labelled, workspace, options)
+            report = replace(report, boxes=labelled is not databases)
         return replace(report, ignored=tuple(ignored_fields(definition.net)))
     except NetworkError as error:
         mistakes = tuple(error.mistakes)
@@ -181,6 +183,13 @@ def _lone_mistakes(definition: NetDefinition, workspace: Workspace) -> tuple[Mis
     ]
     mistakes = sorted(set(found), key=lambda each: (each.line, each.column))
     return NetworkError(mistakes).mistakes if mistakes else ()
+
+
+def _labelled(definition: NetDefinition, databases: Databases) -> Databases:
+    """The data set, with its boxes as labels for a network without AnnotatedData: DetectNet."""
+    if databases.train_labels is not None or reads_boxes(definition.net):
+        return databases
+    return databases.with_boxes() or databases
 
 
 def _with_data(

@@ -51,6 +51,8 @@ async def train(site: Site, form: TrainingForm) -> list[Job]:
         if looked.weights_error:
             raise UsageError(looked.weights_error)
         sizes[size] = (looked.images, looked.batch_size)
+        if looked.boxes:
+            databases = databases.with_boxes() or databases
     needs = (dataset.id, *([form.weights_of] if form.weights_of else []))
     planned = [
         (f"{form.name} {told}".strip(), _settings(site, form, rate, size, databases, weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from protonet.web.datasets import Databases
 from protonet.web.networks import CheckOptions, draw, inspect_network, read_bounded
 from protonet.web.workspace import Limits, Workspace
 from tests.jobs.nets import DETECTOR
+from tests.web.browser import ROOT
 from tests.web.conftest import NET
 
 
@@ -123,3 +125,16 @@ def test_drawings(workspace: Workspace) -> None:
     assert b"stroke-dasharray" in svg
     with pytest.raises(NetworkError):
         draw("layer {", workspace)
+
+
+def test_detectnet_has_the_boxes_as_labels(workspace: Workspace, tmp_path: Path) -> None:
+    folder, text = tmp_path / "shapes", (ROOT / "examples/prototxt/detectnet/net.prototxt")
+    create_shapes(folder, 64, 64, 6, 2, 1, detectnet=True)
+    data = Databases.of_folder(folder)
+    report = inspect_network(text.read_text(), workspace, data, CheckOptions(batch_size=2))
+    assert (report.mistakes, report.boxes) == ((), True)
+    ssd = (ROOT / "examples/prototxt/shapes/net.prototxt").read_text()
+    report = inspect_network(ssd, workspace, data, CheckOptions(batch_size=2))
+    assert (report.mistakes, report.boxes) == ((), False)
+    shutil.rmtree(folder / "val_boxes")
+    assert data.with_boxes() is None

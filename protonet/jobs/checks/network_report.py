@@ -16,9 +16,9 @@ class NetworkReport:
 
     ``deployed`` names the layers of the deploy net; the others are only for training or testing.
     ``ignored`` are given fields without effect. ``images`` is their number per epoch, and
-    ``batch_size`` per iteration; 0 without a data set. ``notes`` are remarks for the user.
-    ``weights`` compares the network with given weights; ``weights_error`` tells why they cannot be
-    used.
+    ``batch_size`` per iteration; 0 without a data set. ``notes`` are remarks for the
+    user; ``boxes`` tells that the labels are the boxes of DetectNet. ``weights`` compares the
+    network with given weights; ``weights_error`` tells why they cannot be used.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -32,6 +32,7 @@ class NetworkReport:
     images: int = 0
     batch_size: int = 0
     notes: tuple[str, ...] = ()
+    boxes: bool = False
     weights: WeightsReport | None = None
     weights_error: str = ""
 

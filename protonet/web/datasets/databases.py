@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -74,6 +74,16 @@ class Databases:
         if name == "train":
             return self.train_images, self.train_labels
         return self.val_images, self.val_labels
+
+    def with_boxes(self) -> Databases | None:
+        """The data set with its boxes in DetectNet's form as labels; None for one without them."""
+        train, val = (
+            None if images is None else images.parent / f"{part}_boxes"
+            for part, images in (("train", self.train_images), ("val", self.val_images))
+        )
+        if train is None or not train.exists() or (val is not None and not val.exists()):
+            return None
+        return replace(self, train_labels=train, val_labels=val)
 
     @property
     def form(self) -> Form:
