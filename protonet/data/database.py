@@ -42,6 +42,10 @@ class _Store(Protocol):
 
     def keys(self) -> list[bytes]: ...
 
+    def slice(self, begin: int, count: int) -> list[bytes]: ...
+
+    def scan(self, function: Callable[[bytes, memoryview], None]) -> None: ...
+
     def first(self) -> bytes | None: ...
 
     def get(self, key: bytes) -> bytes | None: ...
@@ -102,6 +106,32 @@ class Database:
         if self._keys is None:
             self._keys = self._reading().keys()
         return self._keys
+
+    def some_keys(self, begin: int, count: int) -> list[bytes]:
+        """Keys of the order of the database, from the one at ``begin``; not all keys are read."""
+        if self._keys is not None:
+            return self._keys[begin : begin + count]
+        return self._reading().slice(begin, count)
+
+    def scan(self, function: Callable[[bytes, memoryview], None]) -> None:
+        """Call ``function`` with every key and a view of its record, which it must not keep.
+
+        Raises:
+            DataError: for a record that ``function`` cannot parse.
+        """
+        last = b""
+
+        def call(key: bytes, record: memoryview) -> None:
+            nonlocal last
+            last = key
+            function(key, record)
+
+        try:
+            self._reading().scan(call)
+        except DecodeError:
+            raise DataError(
+                f"{self.where(last)}: the record is damaged: it is not a Datum"
+            ) from None
 
     def get(self, key: bytes) -> Datum:
         """The record of a key; in a database of images with boxes the image.

@@ -82,6 +82,17 @@ class LevelStore:
                 self._keys = keys
         return self._keys
 
+    def slice(self, begin: int, count: int) -> list[bytes]:
+        """Some keys in the order of their bytes."""
+        return self.keys()[begin : begin + count]
+
+    def scan(self, function: Callable[[bytes, memoryview], None]) -> None:
+        """Call ``function`` with every key and a view of its value, which it must not keep."""
+        for key in self.keys():
+            value = self.get(key)
+            if value is not None:
+                function(key, memoryview(value))
+
     def first(self) -> bytes | None:
         """The first key; None where there is none."""
         with self._reader() as reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -76,6 +77,18 @@ class LmdbStore:
         """All keys, in the order of their bytes."""
         with self._reading() as transaction:
             return list(transaction.cursor().iternext(keys=True, values=False))
+
+    def slice(self, begin: int, count: int) -> list[bytes]:
+        """Some keys in the order of their bytes; those before are passed over."""
+        with self._reading(buffers=True) as transaction:
+            keys = transaction.cursor().iternext(keys=True, values=False)
+            return [bytes(key) for key in itertools.islice(keys, begin, begin + count)]
+
+    def scan(self, function: Callable[[bytes, memoryview], None]) -> None:
+        """Call ``function`` with every key and a view of its value, which it must not keep."""
+        with self._reading(buffers=True) as transaction:
+            for key, value in transaction.cursor().iternext(keys=True, values=True):
+                function(bytes(key), value)
 
     def first(self) -> bytes | None:
         """The first key; None where there is none."""

@@ -96,3 +96,29 @@ def _number(record: bytes | memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         shift += 7
+
+
+def without(record: bytes | memoryview, field: int) -> bytes:
+    """A record without its length-delimited fields of this number, whose bytes are not read; as it
+    is where it is damaged.
+    """
+    parts, kept, at = [], 0, 0
+    try:
+        while at < len(record):
+            start = at
+            tag, at = _number(record, at)
+            kind = tag & 7
+            if kind == 0:
+                _, at = _number(record, at)
+            elif kind == 2:
+                size, at = _number(record, at)
+                at += size
+                if tag >> 3 == field and at <= len(record):
+                    parts.append(bytes(record[kept:start]))
+                    kept = at
+            else:
+                at += _FIXED[kind]
+    except (IndexError, KeyError):
+        return bytes(record)
+    parts.append(bytes(record[kept:]))
+    return b"".join(parts)

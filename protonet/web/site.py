@@ -13,7 +13,8 @@ from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.task import Task, read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun
 from protonet.web.checks import Checks
-from protonet.web.datasets import Databases
+from protonet.web.datasets import Databases, Reports
+from protonet.web.datasets.indexing import Indexes
 from protonet.web.progress import progress_of, run_of
 from protonet.web.queue import Queue
 from protonet.web.store import DATASET, DONE, ENDED, ERROR, RUN, TRAINING, Job, Store
@@ -28,6 +29,8 @@ class Site:
         self.store = Store(workspace.database)
         self.queue = Queue(workspace, self.store)
         self.checks = Checks()
+        self.reports = Reports()
+        self.indexes = Indexes()
 
     def start(self) -> None:
         """Start the queue, including jobs that another server started."""
@@ -36,6 +39,7 @@ class Site:
     def close(self) -> None:
         """Stop the queue and the checks of networks; running jobs continue."""
         self.checks.close()
+        self.indexes.close()
         self.queue.close()
         self.store.close()
 
@@ -60,6 +64,10 @@ class Site:
         if named is None:
             return Databases.of_folder(self.folder(job) / "data")
         return Databases.of_names(named)
+
+    def index_folder(self, job_id: str) -> Path:
+        """The folder of the indexes of a data set."""
+        return self.workspace.job(job_id) / "index"
 
     def add(self, kind: str, name: str, **values: Any) -> Job:
         """A new job with its folder, not queued before ``begin``."""
@@ -131,6 +139,7 @@ class Site:
             if self.store.get(job.id).status == RUN:
                 raise UsageError(f"'{job.name}' is running; stop it first")
             self.store.remove(job.id)
+        self.indexes.forget(self.folder(job))
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Wait until the job has ended, at most for ``seconds``; return it."""

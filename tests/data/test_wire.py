@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from protonet.data.datum import decode, make_datum
-from protonet.data.wire import datum_bytes, is_annotated, parse_datum
+from protonet.data.wire import datum_bytes, is_annotated, parse_datum, without
 from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 80, 90), np.uint8)
@@ -86,3 +86,17 @@ def test_a_record_with_boxes_that_is_cut_short() -> None:
     for length in (1, 2, 3, len(text) - 1):
         with pytest.raises(DecodeError, match="cut short"):
             parse_datum(text[:length])
+
+
+def test_a_field_is_left_out() -> None:
+    datum = Datum(channels=1, height=2, width=3, data=b"x" * 300, label=7, encoded=True)
+    rest = without(memoryview(datum.SerializeToString()), 4)
+    assert len(rest) < 20
+    found = Datum.FromString(rest)
+    assert (found.data, found.label, found.width, found.encoded) == (b"", 7, 3, True)
+    twice = datum.SerializeToString() * 2
+    assert Datum.FromString(without(twice, 4)).label == 7
+    floats = Datum(float_data=[1.0, 2.0], label=3).SerializeToString()
+    assert without(floats, 4) == floats
+    cut = datum.SerializeToString()[:100]
+    assert without(cut, 4) == cut

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from protonet.errors import UsageError
-from protonet.web.datasets import creation, forms
-from protonet.web.datasets.report import inspect
-from protonet.web.datasets.samples import mean_picture, samples
+from protonet.web.datasets import creation, explore, forms
+from protonet.web.datasets.databases import Databases
+from protonet.web.datasets.samples import Shown, mean_picture, samples_of
 from protonet.web.forms import form_errors
 from protonet.web.job_lists import add_list_route
 from protonet.web.site import Site
@@ -33,19 +33,50 @@ def make_dataset_routes(site: Site) -> APIRouter:
     def look_at_dataset(job_id: str) -> dict[str, Any]:
         """A data set: counts, shapes, pairing, histograms of labels, and all problems."""
         job = site.get(job_id, DATASET)
-        report = plain(inspect(site.databases(job))) if job.status == DONE else None
+        report = plain(site.reports.of(site.databases(job))) if job.status == DONE else None
         return {**job_view(site, job), "report": report}
+
+    _add_exploring_routes(routes, site)
+    return routes
+
+
+# long: a line for each parameter of the routes
+def _add_exploring_routes(routes: APIRouter, site: Site) -> None:
+    """The routes that look through a data set."""
 
     @routes.get("/{job_id}/samples", response_model=list[dict[str, Any]])
     def list_samples(
         job_id: str,
         part: Annotated[str, Query(pattern="^(train|val)$")] = "train",
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=10**12)] = 0,
         count: Annotated[int, Query(ge=1, le=200)] = 24,
+        number: Annotated[int | None, Query(ge=0, lt=2**31, alias="class")] = None,
+        key: Annotated[str, Query(max_length=500)] = "",
+        side: Annotated[int | None, Query(ge=16, le=4096)] = None,
+        opacity: Annotated[float, Query(ge=0, le=1)] = 0.5,
     ) -> Response:
-        """Images with their labels."""
-        job = site.get(job_id, DATASET)
-        return json_response(samples(site.databases(job), part, offset, count))
+        """Images with their labels: those that hold a class, whose keys contain a text.
+
+        ``side`` bounds the size of the pictures; ``opacity`` is that of the classes of pixels.
+        The header X-Total-Count has the number of all. 429 while the index for a class or text is
+        made.
+        """
+        databases = _ready(site, job_id)
+        query = explore.Query(part, number, key, offset, count)
+        found = explore.find(site.indexes, site.index_folder(job_id), databases, query)
+        keys = explore.found_keys(found)
+        response = json_response(samples_of(databases, part, keys, Shown(side, opacity)))
+        response.headers["X-Total-Count"] = str(found.total)
+        return response
+
+    @routes.get("/{job_id}/classes")
+    def list_classes(job_id: str) -> list[dict[str, Any]]:
+        """The classes of each part: images that hold them, boxes or pixels of them.
+
+        ``classes`` is null while the index is made; ``indexing`` tells how far it is.
+        """
+        databases = _ready(site, job_id)
+        return list(plain(explore.shares(site.indexes, site.index_folder(job_id), databases)))
 
     @routes.get("/{job_id}/mean.png", response_class=Response)
     def show_mean(job_id: str) -> Response:
@@ -53,7 +84,13 @@ def make_dataset_routes(site: Site) -> APIRouter:
         job = site.get(job_id, DATASET)
         return Response(mean_picture(site.databases(job)), media_type="image/png")
 
-    return routes
+
+def _ready(site: Site, job_id: str) -> Databases:
+    """The files of a data set that is complete."""
+    job = site.get(job_id, DATASET)
+    if job.status != DONE:
+        raise UsageError(f"the data set '{job.name}' is not ready: {job.status}")
+    return site.databases(job)
 
 
 def _add_creation_routes(routes: APIRouter, site: Site) -> None:

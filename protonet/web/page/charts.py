@@ -74,6 +74,25 @@ def histogram(
     }  # fmt: skip
 
 
+def bars(
+    names: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *, y: str = ""
+) -> dict[str, Any]:
+    """Bars of several series side by side, a group for each name."""
+    colors = (TRAIN, VALIDATION)
+    return {
+        **_BASE,
+        "legend": {"top": 0, "textStyle": {"color": _TEXT}},
+        "grid": {"left": 8, "right": 8, "top": 44, "bottom": 4, "containLabel": True},
+        "xAxis": _axis("", kind="category", data=list(names)),
+        "yAxis": _axis(y, splitNumber=3),
+        "tooltip": {"trigger": "axis", "confine": True},
+        "series": [
+            {"type": "bar", "name": name, "data": list(values), "itemStyle": {"color": color}}
+            for (name, values), color in zip(series, colors, strict=False)
+        ],
+    }
+
+
 def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[str, Any]:
     """Points, with the diagonal on which both values are equal."""
     values = [value for point in points for value in point]

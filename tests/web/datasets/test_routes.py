@@ -197,3 +197,41 @@ def test_lists_of_images_on_the_server(api: TestClient) -> None:
     job = api.post("/api/datasets/lists", data={"form": form}, files=outside).json()["id"]
     assert site.wait(job, 60).status == "error"
     assert "/etc/passwd: is outside of the folders that may be read" in site.get(job).error
+
+
+def test_exploring(api: TestClient) -> None:
+    given = {"width": 32, "height": 24, "count": 30, "val_count": 2, "seed": 4}
+    job = wait(api, api.post("/api/datasets/shapes", json=given).json()["id"])
+    train, val = api.get(f"/api/datasets/{job}/classes").json()
+    assert (train["part"], val["images"], train["indexing"]) == ("train", 2, None)
+    circle = train["classes"][0]
+    assert (circle["name"], circle["number"]) == ("circle", 1)
+    asked = {"class": 1, "count": 3, "offset": 2, "side": 16}
+    answer = api.get(f"/api/datasets/{job}/samples", params=asked)
+    assert int(answer.headers["X-Total-Count"]) == circle["images"]
+    assert len(answer.json()) == 3
+    for each in answer.json():
+        assert "circle" in each["classes"]
+        assert each["boxes"][0]["name"] in ("circle", "square", "triangle")
+    by_key = api.get(f"/api/datasets/{job}/samples", params={"key": "train7"})
+    assert [each["key"] for each in by_key.json()] == ["00000007_train7.png"]
+    for asked in ({"class": -1}, {"class": "cat"}, {"side": 5}, {"count": 201}, {"opacity": 2},
+                  {"key": "x" * 501}, {"part": "test"}, {"offset": 10**13}):  # fmt: skip
+        wrong = api.get(f"/api/datasets/{job}/samples", params=asked)
+        assert wrong.status_code == 422, asked
+    nothing = api.get(f"/api/datasets/{job}/samples", params={"class": 77})
+    assert (nothing.status_code, nothing.json()) == (200, [])
+
+
+def test_a_data_set_that_is_not_ready_has_no_images(api: TestClient) -> None:
+    job = api.post("/api/datasets/detection", json={"name": "x", "folder": "empty.csv"})
+    site: Site = api.site  # type: ignore[attr-defined]
+    assert job.status_code == 400
+    (site.workspace.folder / "empty.csv").touch()
+    job = api.post("/api/datasets/detection", json={"name": "x", "folder": "empty.csv"})
+    site.wait(job.json()["id"], 60)
+    for route in ("samples", "classes"):
+        answer = api.get(f"/api/datasets/{job.json()['id']}/{route}")
+        assert (answer.status_code, answer.json()["error"]) == (
+            400, "the data set 'x' is not ready: error",
+        )  # fmt: skip

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from protonet.web.datasets import Databases, Report, Reports, Sample, mean_picture, samples
+from protonet.data.database import Database
+from protonet.web.datasets import Databases, Part, Report, Sample, mean_picture
+from protonet.web.datasets.classes import Classes
+from protonet.web.datasets.samples import Shown, images_of, mean_pixel, samples_of
 from protonet.web.page import charts
+from protonet.web.page.datasets.figures import figures
 from protonet.web.page.datasets.making import show_making
+from protonet.web.page.datasets.shares import show_shares
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.jobs.job_bar import job_bar
-from protonet.web.page.parts import run_in_thread
+from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import DONE, Job
 from protonet.web.views import data_url
 
-_SHOWN = 24
+_SHOWN, _SIDE = 24, 256
+_COLOURS = {number: Classes().colour(number) for number in range(256)}
 _LABELS = {
     "classification": "class numbers",
     "detection": "boxes with classes",
@@ -23,34 +29,51 @@ _LABELS = {
 }
 
 
-def show_dataset(site: Site, job: Job, reports: Reports) -> None:
+def show_dataset(site: Site, job: Job) -> None:
     """The page of one."""
     job_bar(site, job, ui.navigate.reload)
     if job.status != DONE:
         show_making(site, job)
         return
-    filled_deferred("Reading the images ...", lambda: _fill(job, site.databases(job), reports))
+    filled_deferred("Reading the images ...", lambda: _fill(site, job))
 
 
-async def _fill(job: Job, databases: Databases, reports: Reports) -> None:
+async def _fill(site: Site, job: Job) -> None:
     """Fill in the contents: inspection may take longer than a page request may."""
-    report = await run_in_thread(reports.of, databases)
+    databases = site.databases(job)
+    report = await run_in_thread(site.reports.of, databases)
     _show_report(report)
-    with panel("Train on it"):
+    with panel("Train on it"), ui.row():
         ui.button("New model", on_click=lambda: ui.navigate.to(f"/models/new?dataset={job.id}"))
+        ui.button(
+            "Look through all images",
+            on_click=lambda: ui.navigate.to(f"/datasets/{job.id}/explore"),
+        ).props("outline")
+    if report.form != "regression":
+        with panel("Classes"):
+            await show_shares(site, job)
     for part in report.parts:
-        shown = await run_in_thread(samples, databases, part.name, 0, _SHOWN)
-        with panel("Training images" if part.name == "train" else "Validation images"):
-            _show_samples(shown)
-            if part.name == "train":
-                _show_mean(databases)
-            with ui.element("div").classes("charts"):
-                for each in part.histograms[:12]:
-                    option = charts.histogram(
-                        each.counts, each.edges, name=each.name,
-                        bars=each.bars,
-                    )  # fmt: skip
-                    ui.echart(option).classes("chart low")
+        with notify_errors():
+            await _show_part(databases, part)
+
+
+async def _show_part(databases: Databases, part: Part) -> None:
+    shown = await run_in_thread(_some, databases, part.name)
+    with panel("Training images" if part.name == "train" else "Validation images"):
+        figures(shown, _COLOURS)
+        if part.name == "train":
+            _show_mean(databases)
+        with ui.element("div").classes("charts"):
+            for each in part.histograms[:12]:
+                option = charts.histogram(each.counts, each.edges, name=each.name, bars=each.bars)
+                ui.echart(option).classes("chart low")
+
+
+def _some(databases: Databases, part: str) -> list[Sample]:
+    """The first images of a part, small."""
+    with Database(images_of(databases, part)) as images:
+        keys = images.some_keys(0, _SHOWN)
+    return samples_of(databases, part, keys, Shown(_SIDE))
 
 
 def _show_report(report: Report) -> None:
@@ -80,28 +103,15 @@ def _show_report(report: Report) -> None:
             ui.label(f"{len(report.classes)} classes: {', '.join(report.classes[:20])}")
 
 
-def _show_samples(shown: list[Sample]) -> None:
-    with ui.element("div").classes("samples"):
-        for sample in shown:
-            with ui.element("figure"):
-                told = sample.class_name or ", ".join(f"{v:.3g}" for v in (sample.label or ())[:6])
-                source = data_url(sample.png)
-                ui.element("img").props(f'src="{source}" alt="image {_plain(sample.key)}"')
-                ui.label(told).classes("quiet number")
-
-
 def _show_mean(databases: Databases) -> None:
     if databases.mean is None:
         return
     with ui.row().classes("items-center gap-3"):
         source = data_url(mean_picture(databases))
         ui.element("img").props(f'src="{source}" alt="mean image"').classes("mean")
-        ui.label("Mean image").classes("quiet")
+        pixel = ", ".join(f"{value:.2f}" for value in mean_pixel(databases))
+        ui.label(f"Mean image; mean pixel {pixel}").classes("quiet number")
 
 
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in text if c.isalnum() or c in "_-. ")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from protonet.web.datasets import Reports
+from protonet.errors import UsageError
 from protonet.web.page.datasets.contents import show_dataset
 from protonet.web.page.datasets.creation import creation_tabs
+from protonet.web.page.datasets.explore import Explorer
+from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.parts import jobs_table, notify_errors
 from protonet.web.site import Site
-from protonet.web.store import DATASET
+from protonet.web.store import DATASET, DONE
 
 
 def add(site: Site) -> None:
     """Add the pages."""
-    reports = Reports()
 
     @ui.page("/datasets")
     def list_page() -> None:
@@ -32,7 +33,17 @@ def add(site: Site) -> None:
             with panel():
                 creation_tabs(site)
 
+    @ui.page("/datasets/{job_id}/explore")
+    def explore_page(job_id: str) -> None:
+        with frame("Images", "Data sets"), notify_errors():
+            job = site.get(job_id, DATASET)
+            if job.status != DONE:
+                raise UsageError(f"the data set '{job.name}' is not ready: {job.status}")
+            heading(job.name)
+            ui.link("Contents", f"/datasets/{job.id}")
+            filled_deferred("Opening the images ...", Explorer(site, job).build)
+
     @ui.page("/datasets/{job_id}")
     def show_page(job_id: str) -> None:
         with frame("Data set", "Data sets"), notify_errors():
-            show_dataset(site, site.get(job_id, DATASET), reports)
+            show_dataset(site, site.get(job_id, DATASET))

@@ -1,0 +1,98 @@
+"""Pictures of a data set: images with what is known of them, and one of them as large as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from nicegui import ui
+
+from protonet.web.datasets.samples import Box, Sample
+from protonet.web.views import data_url
+
+_STYLE = """
+.sample { position: relative; display: block; padding: 0; border: 0; background: none;
+  line-height: 0; width: 100%; cursor: pointer; }
+.sample img { width: 100%; } .sample.large { cursor: auto; }
+.sample.large img { min-width: min(20rem, 100%); image-rendering: pixelated; }
+.sample svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.sample rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.sample rect.difficult { stroke-dasharray: 4 3; }
+.colours { display: flex; flex-wrap: wrap; gap: .3rem .9rem; }
+.colours i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
+  margin-right: .35em; border: 1px solid var(--line); }
+"""
+_NUMBERS = 6
+"""Numbers of a label vector that are shown below an image."""
+
+Colours = Mapping[int, str]
+"""The colours of classes by their numbers."""
+
+
+def figures(
+    shown: Sequence[Sample], colours: Colours, look: Callable[[Sample], object] | None = None
+) -> None:
+    """Images side by side; ``look`` is called with one that is chosen."""
+    ui.add_css(_STYLE)
+    with ui.element("div").classes("samples"):
+        for sample in shown:
+            with ui.element("figure"):
+                kind = "span" if look is None else "button"
+                place = ui.element(kind).classes("sample")
+                if look is not None:
+                    place.on("click", lambda _, sample=sample: look(sample))
+                with place:
+                    _image(sample, colours)
+                ui.label(told(sample)).classes("quiet number ellipsis")
+
+
+def large(sample: Sample, colours: Colours) -> None:
+    """One image with its key, size, and label."""
+    ui.add_css(_STYLE)
+    with ui.element("span").classes("sample large"):
+        _image(sample, colours)
+    ui.label(sample.key).classes("number").style("overflow-wrap: anywhere")
+    height, width = sample.size
+    ui.label(f"{width} x {height} pixels; {told(sample) or 'no label'}").classes("quiet")
+
+
+def legend(names: Mapping[int, str], colours: Colours) -> None:
+    """The colours of classes with their names."""
+    items = (
+        f'<span><i style="background:{escape(colours[number])}"></i>{escape(name)}</span>'
+        for number, name in names.items()
+    )
+    ui.html(f'<div class="colours">{"".join(items)}</div>', sanitize=False)
+
+
+def told(sample: Sample) -> str:
+    """The label of an image in words."""
+    if sample.boxes:
+        count = len(sample.boxes)
+        return f"{count} box{'' if count == 1 else 'es'}: {', '.join(sample.classes)}"
+    if sample.classes:
+        return ", ".join(sample.classes)
+    numbers = ", ".join(f"{value:.3g}" for value in (sample.label or ())[:_NUMBERS])
+    return sample.class_name or numbers
+
+
+def _image(sample: Sample, colours: Colours) -> None:
+    name = escape("".join(c for c in sample.key if c.isprintable()), quote=True)
+    picture = f'<img src="{data_url(sample.png)}" alt="image {name}">'
+    boxes = "".join(_rectangle(box, colours) for box in sample.boxes)
+    if boxes:
+        picture += (
+            f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>'
+        )
+    ui.html(picture, sanitize=False, tag="span")
+
+
+def _rectangle(box: Box, colours: Colours) -> str:
+    left, top, right, bottom = box.corners
+    kind = ' class="difficult"' if box.difficult else ""
+    colour = escape(colours.get(box.number, "#e6194b"), quote=True)
+    return (
+        f'<rect{kind} x="{left:.5f}" y="{top:.5f}" width="{max(0.0, right - left):.5f}" '
+        f'height="{max(0.0, bottom - top):.5f}" stroke="{colour}"><title>{escape(box.name)}'
+        "</title></rect>"
+    )
