@@ -43,7 +43,7 @@ class SegmentPictures:
         """The shares of all classes, and the pictures."""
         found = self._segmenter.of(prediction)
         classes = [
-            {"index": each.index, "name": each.name, "color": each.colour, "share": each.share}
+            {"index": each.index, "name": each.name, "color": each.color, "share": each.share}
             for each in found.shares()
         ]
         pictures = [str(path) for path in self._written(prediction, found)]

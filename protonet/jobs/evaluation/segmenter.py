@@ -20,11 +20,11 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Share:
-    """A class in an image: its number, name and colour, and its share of the pixels."""
+    """A class in an image: its number, name and color, and its share of the pixels."""
 
     index: int
     name: str
-    colour: Colour
+    color: Colour
     share: float
 
 

@@ -27,14 +27,14 @@ class SegmentedImage:
     """The classes of an image's pixels.
 
     ``classes`` have their shares, the largest first; ``labels`` is the map as a PNG file with the
-    numbers of classes and a palette, in the size of the image; ``image`` is the image, smaller
-    where it is large.
+    numbers of classes and a palette, in the size of the image; ``seen`` is the image, smaller where
+    it is large.
     """
 
     snapshot: int
     classes: tuple[Share, ...]
     note: str
-    image: bytes = field(repr=False)
+    seen: bytes = field(repr=False)
     labels: bytes = field(repr=False)
 
 
@@ -63,7 +63,7 @@ class Mistake:
 class SegmentedImages:
     """Figures over a data set, as ``protonet test`` prints them.
 
-    ``classes`` have the figures of each class, ``colours`` their colours; ``confusion`` counts
+    ``classes`` have the figures of each class, ``colors`` their colors; ``confusion`` counts
     pixels by (true, predicted) class; ``mistakes`` are the most frequent ones.
     """
 
@@ -75,7 +75,7 @@ class SegmentedImages:
     weighted_iou: float
     ignored: int
     classes: tuple[ClassFigures, ...]
-    colours: tuple[tuple[int, int, int], ...]
+    colors: tuple[tuple[int, int, int], ...]
     confusion: tuple[tuple[int, ...], ...]
     mistakes: tuple[Mistake, ...]
     worst: tuple[WorstImage, ...]

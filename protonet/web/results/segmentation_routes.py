@@ -25,10 +25,14 @@ def add_segmentation_routes(routes: APIRouter, site: Site) -> None:
         path: Annotated[str | None, Form(max_length=4000)] = None,
         snapshot: Annotated[str, Form(pattern=r"^(best|last|\d{1,12})$")] = "last",
     ) -> dict[str, Any]:
-        """The classes of the pixels of an image, uploaded or on the server."""
+        """The classes of the pixels of an image, uploaded or on the server: what ``infer --json``
+        prints, with the map of classes and the image as data URLs.
+        """
         job = site.get(job_id, TRAINING)
         with asked_image(site, image, path) as file:
-            return dict(plain(segment_image(started_run(site, job), file, snapshot)))
+            found = plain(segment_image(started_run(site, job), file, snapshot))
+            shown = image.filename if image is not None else path
+            return {"image": shown or "", "outputs": {}, **found}
 
     @routes.post("/{job_id}/segment-many")
     def segment_all(job_id: str, form: forms.ListForm) -> dict[str, Any]:

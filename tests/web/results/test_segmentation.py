@@ -30,14 +30,14 @@ def test_an_image_keeps_its_size_in_the_map(segments: Path, tmp_path: Path) -> N
     found = segment_image(run, segments / "set" / "images" / "a.png")
     assert (found.snapshot, found.note) == (12, "")
     assert sum(each.share for each in found.classes) == pytest.approx(1)
-    np.testing.assert_array_equal(decode_image(found.image, ""), sets.image_of(0))
+    np.testing.assert_array_equal(decode_image(found.seen, ""), sets.image_of(0))
     large = np.zeros((3, 30, 1600), np.uint8)
     Image.fromarray(large.transpose(1, 2, 0)).save(tmp_path / "large.png")
     found = segment_image(run, tmp_path / "large.png")
     assert found.note == "resized from 1600x30 to 8x6"
     with (
         Image.open(io.BytesIO(found.labels)) as labels,
-        Image.open(io.BytesIO(found.image)) as seen,
+        Image.open(io.BytesIO(found.seen)) as seen,
     ):
         assert labels.size == (1600, 30)
         assert seen.size == (800, 15)
@@ -48,7 +48,7 @@ def test_a_data_set_with_its_worst_images(segments: Path) -> None:
     found = segment_database(run, data / "val_images", data / "val_labels")
     assert (found.count, found.snapshot, found.ignored) == (4, 12, 8)
     assert [each.name for each in found.classes] == ["ground", "car", "sky"]
-    assert found.colours == ((0, 0, 0), (200, 100, 50), (0, 0, 255))
+    assert found.colors == ((0, 0, 0), (200, 100, 50), (0, 0, 255))
     assert sum(map(sum, found.confusion)) == 4 * 48 - 8
     ious = [each.mean_iou for each in found.worst]
     assert ious == sorted(ious)

@@ -93,7 +93,7 @@ def _text(path: Any) -> str:
 
 def show_image(answer: SegmentedImage) -> None:
     """The image, the map of its classes, both in one with a slider, and a legend with shares."""
-    image, labels = data_url(answer.image), data_url(answer.labels)
+    image, labels = data_url(answer.seen), data_url(answer.labels)
     with ui.element("div").classes("segmented w-full"):
         with ui.element("div").classes("pixels"):
             _figure("Image", (image, "the image"))
@@ -125,7 +125,7 @@ def _legend(classes: Sequence[Share]) -> None:
     with ui.element("ul").classes("legend").props('aria-label="Classes"'):
         for each in classes:
             with ui.element("li"):
-                _swatch(each.colour)
+                _swatch(each.color)
                 ui.label(f"{each.name} {each.share:.2%}").classes("number")
 
 
@@ -153,7 +153,7 @@ def _show_many(found: SegmentedImages) -> None:
             (each.name, *map(_percent, (each.iou, each.accuracy, each.precision, each.share)))
             for each in found.classes
         ],
-        found.colours,
+        found.colors,
     )
     if len(found.classes) <= _MOST_CLASSES:
         _confusion(found)
@@ -174,7 +174,7 @@ def _confusion(found: SegmentedImages) -> None:
     for name, row in zip(names, found.confusion, strict=True):
         total = max(1, sum(row))
         rows.append((name, *(_percent(pixels / total) if pixels else "" for pixels in row)))
-    _table("Confusion of pixels", ("true / predicted", *names), rows, found.colours)
+    _table("Confusion of pixels", ("true / predicted", *names), rows, found.colors)
 
 
 def _table(

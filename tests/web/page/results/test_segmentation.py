@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.parse
+import urllib.request
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from protonet.cli.app import app
 from tests.web.browser import ROOT, Walker
 from tests.web.conftest import Served
 
@@ -97,3 +102,19 @@ def test_on_a_telephone_the_tables_scroll_by_themselves(walker: Walker, training
     page.get_by_role("button", name="Test many").click()
     walker.sees("Images with the lowest mean IoU")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_api_answers_as_infer_does(server: Served, training: str) -> None:
+    """Over the form that is uploaded, with a path on the server."""
+    dataset = server.call(f"/api/jobs/{training}")["needs"][0]
+    image = f"jobs/{dataset}/data/test0.png"
+    form = urllib.parse.urlencode({"path": image}).encode()
+    with urllib.request.urlopen(f"{server.address}/api/jobs/{training}/segment", form) as answer:
+        found = json.loads(answer.read())
+    run = server.folder / "jobs" / training / "run"
+    told = CliRunner().invoke(app, ["infer", str(run), str(server.folder / image), "--json"])
+    expected = json.loads(told.output)
+    assert found["image"] == image
+    for key in ("snapshot", "outputs", "classes"):
+        assert found[key] == expected[key]
+    assert found["labels"].startswith("data:image/png;base64,")
