@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from protonet.web.job_query import JobQuery
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.parts import jobs_table
 from protonet.web.site import Site
@@ -29,4 +30,4 @@ def add(site: Site) -> None:
                         ui.label(told).classes("quiet")
                         ui.button(button, on_click=lambda target=target: ui.navigate.to(target))
             with panel("Last jobs"):
-                jobs_table(site.store.all()[:8])
+                jobs_table(site.store.page(JobQuery(), 0, 8).jobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from protonet.errors import ProtonetError
 from protonet.web.forms import form_errors
-from protonet.web.store import DATASET, DONE, ERROR, RUN, WAIT, Job
+from protonet.web.store import ABORT, DATASET, DONE, ERROR, RUN, WAIT, Job
 
-COLORS = {WAIT: "grey-8", RUN: "primary", DONE: "positive", ERROR: "negative", "abort": "warning"}
+COLORS = {WAIT: "grey-8", RUN: "primary", DONE: "positive", ERROR: "negative", ABORT: "warning"}
+STATUS = {WAIT: "waiting", RUN: "running", DONE: "done", ABORT: "stopped", ERROR: "failed"}
+"""The states of jobs in words."""
 T = TypeVar("T")
 
 TICK = 1.0
@@ -52,33 +54,26 @@ def page_of(job: Job) -> str:
     return f"/{'datasets' if job.kind == DATASET else 'jobs'}/{job.id}"
 
 
+def job_link(job: Job) -> ui.link:
+    """A link to a job's page."""
+    return ui.link(job.name, page_of(job))
+
+
 def status_badge(job: Job) -> None:
-    """The status of a job as a colored badge."""
-    ui.badge(job.status, color=COLORS[job.status]).props('aria-label="status"').classes("status")
+    """The status of a job as a colored badge, in a whole word."""
+    told = STATUS[job.status]
+    ui.badge(told, color=COLORS[job.status]).classes("status")
 
 
-def jobs_table(
-    jobs: Sequence[Job],
-    *,
-    choose: Callable[[Job, bool], None] | None = None,
-    chosen: Collection[str] = (),
-) -> None:
-    """A table of jobs: name, kind, status, time; with ``choose``, also checkboxes.
-
-    ``chosen`` are the ids that are initially checked.
-    """
+def jobs_table(jobs: Sequence[Job]) -> None:
+    """A short table of jobs: name, kind, status, time."""
     if not jobs:
         ui.label("Nothing here yet.").classes("quiet")
         return
     with ui.element("div").classes("jobs").props('role="list"'):
         for job in jobs:
             with ui.element("div").classes("job").props('role="listitem"'):
-                if choose is not None:
-                    box = ui.checkbox(
-                        value=job.id in chosen, on_change=lambda e, job=job: choose(job, e.value)
-                    )
-                    box.props(f'dense aria-label="Compare {_quoted(job.name)}"')
-                ui.link(job.name, page_of(job)).classes("name")
+                job_link(job).classes("name")
                 status_badge(job)
                 ui.label("data set" if job.kind == DATASET else "training").classes("quiet")
                 ui.label(when(job.created)).classes("quiet number")
@@ -123,5 +118,6 @@ def action(
     return ui.button(text, icon=icon, on_click=do).props(f"no-caps dense {props}")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text for a property in double quotes."""
     return text.replace('"', "'").replace("\\", "/")

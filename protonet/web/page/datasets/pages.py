@@ -5,12 +5,14 @@ from __future__ import annotations
 from nicegui import ui
 
 from protonet.errors import UsageError
+from protonet.web.job_query import JobQuery
 from protonet.web.page.datasets.contents import show_dataset
 from protonet.web.page.datasets.creation import creation_tabs
 from protonet.web.page.datasets.explore import Explorer
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import jobs_table, notify_errors
+from protonet.web.page.jobs.job_list import JobList
+from protonet.web.page.parts import notify_errors
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE
 
@@ -24,7 +26,7 @@ def add(site: Site) -> None:
             heading("Data sets", "Images and labels to train on.")
             ui.button("New data set", on_click=lambda: ui.navigate.to("/datasets/new"))
             with panel():
-                jobs_table(site.store.all(DATASET))
+                JobList(site, JobQuery(DATASET))
 
     @ui.page("/datasets/new")
     def new_page() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from protonet.web.job_query import JobQuery
 from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.jobs.job_list import JobList
 from protonet.web.page.models.form import NewModel
-from protonet.web.page.parts import jobs_table, notify_errors
+from protonet.web.page.parts import notify_errors
 from protonet.web.site import Site
 from protonet.web.store import TRAINING
 
@@ -20,7 +22,7 @@ def add(site: Site) -> None:
             heading("Models", "Networks and their trainings.")
             ui.button("New model", on_click=lambda: ui.navigate.to("/models/new"))
             with panel():
-                jobs_table(site.store.all(TRAINING))
+                JobList(site, JobQuery(TRAINING))
 
     @ui.page("/models/new")
     def new_page(dataset: str = "", clone: str = "") -> None:

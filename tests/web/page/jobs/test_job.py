@@ -41,7 +41,7 @@ def test_figures_and_curves_move(walker: Walker, server: Served) -> None:
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Stop").click()
     server.wait(job, "abort")
-    page.locator(".status", has_text="abort").wait_for()
+    page.locator(".status", has_text="stopped").wait_for()
     server.call(f"/api/jobs/{job}", method="DELETE")
 
 
