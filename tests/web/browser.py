@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from protonet.web.process import is_alive, send_signal
 
 T = TypeVar("T")
@@ -152,10 +154,14 @@ class Walker:
         self.page.goto(self.address + path)
 
     def show(self, name: str) -> None:
-        """A picture of the step."""
+        """A picture of the step, of at most 2,000 lines and few colours, so that it is small."""
         self.page.evaluate("window.scrollTo(0, 0)")
         self.page.wait_for_timeout(400)
-        self.page.screenshot(path=self.pictures / f"page-{name}.png", full_page=True)
+        path = self.pictures / f"page-{name}.png"
+        self.page.screenshot(path=path, full_page=True)
+        with Image.open(path) as taken:
+            shown = taken.convert("RGB").crop((0, 0, taken.width, min(taken.height, 2000)))
+        shown.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)

@@ -83,6 +83,14 @@ def walker(browser: Any, server: Served, tmp_path: Path) -> Iterator[Walker]:
     assert walker.complaints == []
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where walks put their pictures: those of the documentation if PROTONET_SCREENSHOTS is set,
+    as ``make screenshots`` does, so that other runs change no file.
+    """
+    return ROOT / "docs" / "images" if os.environ.get("PROTONET_SCREENSHOTS") else tmp_path
+
+
 @pytest.fixture(scope="session")
 def gradients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 images of 12 x 10 pixels, 8 to validate."""

@@ -1,12 +1,7 @@
-"""The seed's walk in a real browser: from an empty folder to the vector of test.png.
-
-The pictures of the documentation are made on the way; they are written into ``docs/images`` only
-when PROTONET_SCREENSHOTS is set, so that a test run changes no file.
-"""
+"""The seed's walk in a real browser: from an empty folder to the vector of test.png."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,22 +9,11 @@ from typing import Any
 import pytest
 
 from tests.web.browser import ROOT, Walker, served
+from tests.web.walks.steps import paste
 
 NET = (ROOT / "examples" / "prototxt" / "gradients" / "net.prototxt").read_text()
 LUA = (ROOT / "examples" / "torch7" / "gradients" / "net.lua").read_text()
 WRONG = NET.replace("num_output", "num_outputs")
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    return ROOT / "docs" / "images" if os.environ.get("PROTONET_SCREENSHOTS") else tmp_path
-
-
-def paste(page: Any, text: str) -> None:
-    """Put a text into the editor as a person pastes it."""
-    page.locator(".cm-content").click()
-    page.keyboard.press("Control+a")
-    page.keyboard.insert_text(text)
 
 
 def test_from_an_empty_folder_to_the_vector(browser: Any, tmp_path: Path, pictures: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.web.browser import Walker
 from tests.web.conftest import NET, Served
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 
 def test_a_crop_changes_the_shapes(walker: Walker, server: Served) -> None:

@@ -8,7 +8,7 @@ from protonet.errors import Mistake
 from protonet.web.page.models.editor import decorations, language_of
 from tests.web.browser import Walker
 from tests.web.conftest import NET, Served
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 TEXT = 'name: "x"\nlayer { typo: "Powr" }\n'
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import NET, Served
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 
 def test_a_standard_network_is_drawn(walker: Walker) -> None:

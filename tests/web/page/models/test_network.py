@@ -6,7 +6,7 @@ from protonet.graph.summary import Row
 from protonet.jobs.checks.network_report import NetworkReport
 from protonet.web.page.models.network import told
 from tests.web.browser import Walker
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 
 def test_a_report_as_a_line() -> None:

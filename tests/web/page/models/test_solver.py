@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.web.browser import OPTIONS, ROOT, Walker
 from tests.web.conftest import NET, Served
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 LUA = (ROOT / "examples" / "torch7" / "gradients" / "net.lua").read_text()
 

@@ -11,7 +11,7 @@ import numpy as np
 from protonet.formats.caffemodel import write_weights
 from tests.web.browser import Walker
 from tests.web.conftest import NET, Served
-from tests.web.test_walk import paste
+from tests.web.walks.steps import paste
 
 
 def test_a_file_on_the_server(walker: Walker, server: Served) -> None:
