@@ -22,7 +22,7 @@ from protonet.cli.terminal import note
 if TYPE_CHECKING:
     import numpy as np
 
-    from protonet.cli.segment_pictures import SegmentPictures
+    from protonet.cli.special_answers import SpecialAnswers
     from protonet.errors import DataError
     from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 
@@ -52,6 +52,7 @@ class _Options:
         "protonet infer run one.png two.png --snapshot best",
         "protonet infer run *.png --json > answers.jsonl",
         "protonet infer run photo.jpg --picture pictures --opacity 0.6",
+        "protonet infer detector photo.jpg --threshold 0.3 --picture pictures",
         "protonet infer 20160809-112414-0296_epoch_30.0.tar.gz test.png",
         "protonet infer snapshot_30_Model.t7 test.png --labels labels.txt --input-shape 3x224x224",
     ],
@@ -64,7 +65,7 @@ class _Options:
     "as_json",
     is_flag=True,
     help="Print a JSON object per line for each image: image, snapshot, outputs; "
-    "classes of a segmentation.",
+    "classes of a segmentation; detections.",
 )
 @click.option(
     "--weights",
@@ -88,7 +89,8 @@ class _Options:
     "--picture",
     type=_PATH,
     metavar="DIR",
-    help="Write pictures into DIR; of a segmentation: the map of classes, and it over the image.",
+    help="Write pictures into DIR; of a segmentation: the map of classes, and it over the image; "
+    "of a detector: the image with boxes.",
 )
 @click.option(
     "--opacity",
@@ -96,6 +98,13 @@ class _Options:
     default=0.5,
     show_default=True,
     help="Of the classes in pictures over the image.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of a detector: the least score of a box.",
 )
 @input_shape_option
 @click.option(
@@ -123,6 +132,7 @@ def command(
     labels: Path | None,
     picture: Path | None,
     opacity: float,
+    threshold: float,
     input_shape: tuple[int, int, int] | None,
     bgr: bool,
     device: str,
@@ -138,9 +148,11 @@ def command(
 
     Images are converted to the size and channels of the training data and preprocessed exactly as
     the training images. Prints the values of each output of the net; with class names, the five
-    best classes; of a segmentation, the share of each class in the image. An image that cannot be
-    read is reported and skipped; the exit code is then 4.
+    best classes; of a segmentation, the share of each class in the image; of a detector, the score,
+    corners and class of each box, in pixels of the image. An image that cannot be read is reported
+    and skipped; the exit code is then 4.
     """
+    from protonet.cli.special_answers import special_answers
     from protonet.errors import DataError
 
     options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse)
@@ -149,8 +161,8 @@ def command(
             note(predictor.note)
         if labels is not None:
             predictor.class_names = _class_names(labels)
-        segments = _segments(predictor, run, picture, opacity)
-        unread = _answer(predictor, images, as_json, segments)
+        special = special_answers(predictor, run, picture, opacity, threshold)
+        unread = _answer(predictor, images, as_json, special)
     if unread:
         raise DataError(f"{unread} of {len(images)} images could not be read")
 
@@ -218,28 +230,11 @@ def _class_names(path: Path) -> list[str]:
     return read_class_names(path)
 
 
-def _segments(
-    predictor: ImagePredictor, run: Path, folder: Path | None, opacity: float
-) -> SegmentPictures | None:
-    """The answers of a segmentation; None for another net."""
-    from protonet.cli.segment_pictures import SegmentPictures, make_folder
-    from protonet.errors import UsageError
-    from protonet.jobs.evaluation.segmenter import Segmenter, can_segment
-
-    if not can_segment(predictor):
-        if folder is not None:
-            raise UsageError(f"{run}: --picture needs a net that predicts maps of classes")
-        return None
-    if folder is not None:
-        make_folder(folder)
-    return SegmentPictures(Segmenter(predictor, predictor.pixel_classes), folder, opacity)
-
-
 def _answer(
     predictor: ImagePredictor,
     images: Sequence[Path],
     as_json: bool,
-    segments: SegmentPictures | None,
+    special: SpecialAnswers | None,
 ) -> int:
     """Print the prediction for each image; return how many could not be read."""
     from protonet.jobs.inference.classification import answer_json
@@ -254,13 +249,12 @@ def _answer(
         if prediction.note:
             note(f"{prediction.image}: {prediction.note}")
         if as_json:
-            map_name = None if segments is None else segments.output
-            names = predictor.class_names
-            answer = answer_json(prediction, predictor.iteration, names, map_name)
-            more = {} if segments is None else segments.as_json(prediction)
+            told, names = None if special is None else special.output, predictor.class_names
+            answer = answer_json(prediction, predictor.iteration, names, told)
+            more = {} if special is None else special.as_json(prediction)
             click.echo(json.dumps({**answer, **more}))
-        elif segments is not None:
-            segments.print(prediction)
+        elif special is not None:
+            special.print(prediction)
         else:
             _print(prediction, predictor.class_names)
     return len(unread)

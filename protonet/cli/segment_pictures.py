@@ -57,7 +57,7 @@ class SegmentPictures:
         if self._folder is None:
             return []
         image = original_image(prediction.image)
-        stem = self._free_name(prediction.image.stem)
+        stem = free_name(self._names, prediction.image.stem)
         made = {
             self._folder / f"{stem}_labels.png": found.map_picture(image.shape[1:]),
             self._folder / f"{stem}_overlay.png": found.overlay(image, self._opacity),
@@ -66,14 +66,15 @@ class SegmentPictures:
             write_atomic(path, content)
         return list(made)
 
-    def _free_name(self, stem: str) -> str:
-        """A name that no other image of this call has: a/1.png and b/1.png are 1 and 1-2."""
-        name, number = stem, 1
-        while name in self._names:
-            number += 1
-            name = f"{stem}-{number}"
-        self._names.add(name)
-        return name
+
+def free_name(names: set[str], stem: str) -> str:
+    """A name that is not in ``names``, which then has it: a/1.png and b/1.png are 1 and 1-2."""
+    name, number = stem, 1
+    while name in names:
+        number += 1
+        name = f"{stem}-{number}"
+    names.add(name)
+    return name
 
 
 def make_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from protonet.cli.box_tables import show_boxes
 from protonet.cli.caffe_flags import ModelFlags, model_options
 from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.extensions import import_option
@@ -64,7 +65,7 @@ _SHOWN = 8
     type=_PATH,
     metavar="FILE",
     help="For vectors: plot predicted over true values (.png, .svg, .pdf); for segmentation: the "
-    "confusion matrix.",
+    "confusion matrix; for detectors: precision over recall.",
 )
 @click.option(
     "--worst",
@@ -72,7 +73,14 @@ _SHOWN = 8
     default=3,
     show_default=True,
     metavar="N",
-    help="For vectors and segmentation: list the N items with the greatest errors.",
+    help="List the N items with the greatest errors, or images with most mistakes.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="For detectors: the score from which on boxes count as found in shares and mistakes.",
 )
 @memory_limit_option
 @no_fuse_option
@@ -86,6 +94,7 @@ def command(
     name_sizes: Path | None,
     picture: Path | None,
     worst: int,
+    threshold: float,
     memory_limit: int | None,
     no_fuse: bool,
     untrusted: bool,
@@ -101,7 +110,9 @@ def command(
     Prints the outputs of every batch and then their means, in the format of `caffe test`; for
     losses over vectors (EuclideanLoss, L1Loss, SmoothL1Loss) also the errors of each component:
     mean absolute error, root mean squared error, and R^2; for a segmentation (SoftmaxWithLoss over
-    maps) mean IoU, pixel accuracy, and both by class.
+    maps) mean IoU, pixel accuracy, and both by class; for a detector (DetectionEvaluate, or
+    DetectionOutput with true boxes) mean average precision in the forms of VOC, the SSD fork and
+    COCO, and the figures of each class.
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
 
@@ -115,9 +126,11 @@ def command(
     if found.length is not None:
         note(f"each of {found.length} records once")
     _print_means(found.loss, found.outputs)
-    _show_vectors(found.reports, worst, picture if found.pixels is None else None)
+    drawn = found.pixels is not None or found.detectors
+    _show_vectors(found.reports, worst, None if drawn else picture)
     if found.pixels is not None:
         show_pixels(found.pixels, None if run is None else flags.network, worst, picture)
+    show_boxes(found.detectors, threshold, worst, picture if found.pixels is None else None)
 
 
 def _evaluated(
@@ -213,7 +226,9 @@ def _show_vectors(reports: Sequence[VectorReport], worst: int, picture: Path | N
         _print_vectors(report, worst)
     if picture is not None:
         if not reports:
-            raise UsageError("--picture needs a loss over vectors, such as EuclideanLoss, or maps")
+            raise UsageError(
+                "--picture needs a loss over vectors, such as EuclideanLoss, maps, or boxes"
+            )
         reports[0].draw(picture)
         click.echo(picture)
 

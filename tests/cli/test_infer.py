@@ -18,7 +18,7 @@ from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.torch7 import serial
 from protonet.torch7.objects import Tensor
-from tests.jobs.nets import segment_run
+from tests.jobs.nets import detector_run, segment_run
 from tests.torch7.trees import call, nn, sequential
 
 TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression"
@@ -292,3 +292,37 @@ def test_pictures_that_cannot_be(protonet: Any, segments: Path, tmp_path: Path) 
     found = protonet("infer", segments / "run", image, "--picture", "file")
     assert found.returncode == 2
     assert "--picture file: cannot be made" in found.stderr
+
+
+def test_the_boxes_of_a_detector(protonet: Any, tmp_path: Path) -> None:
+    detector_run(tmp_path)
+    found = protonet("infer", "run", "data/test0.png", "--threshold", 0, "--json")
+    assert found.returncode == 0, found.stderr
+    (answer,) = map(json.loads, found.stdout.splitlines())
+    assert (answer["outputs"], answer["width"], answer["height"]) == ({}, 32, 24)
+    assert 1 <= len(answer["detections"]) <= 5
+    scores = [each["score"] for each in answer["detections"]]
+    assert scores == sorted(scores, reverse=True)
+    for each in answer["detections"]:
+        assert each["class"] == ["", "circle", "square", "triangle"][each["label"]]
+        left, top, right, bottom = each["box"]
+        assert 0 <= left <= right <= 32
+        assert 0 <= top <= bottom <= 24
+
+    weights = max((tmp_path / "run").glob("*.caffemodel"))
+    text = protonet(
+        "infer", "run/deploy.prototxt", "data/test0.png", "--weights", weights, "--threshold", 0,
+        "--labels", "run/labels.txt", "--mean", mean_of(tmp_path / "run"), "--picture", "pictures",
+    )  # fmt: skip
+    assert text.returncode == 0, text.stderr
+    head, *rows, picture = text.stdout.splitlines()
+    assert head == f"data/test0.png: found, {len(scores)} boxes with a score of 0 or more"
+    assert [row.split()[-1] for row in rows] == [each["class"] for each in answer["detections"]]
+    assert picture.strip() == "pictures/test0_boxes.png"
+    assert (tmp_path / "pictures" / "test0_boxes.png").is_file()
+
+
+def mean_of(run: Path) -> str:
+    """The mean of each channel that a run subtracts, as an option."""
+    layer = read_net(Source.read(run / "train_val.prototxt")).net.layer[0]
+    return ",".join(f"{value:.9g}" for value in layer.transform_param.mean_value)

@@ -12,7 +12,7 @@ import pytest
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_model, write_model
 from protonet.train.listeners import read_metrics
-from tests.jobs.nets import segment_run
+from tests.jobs.nets import detector_run, segment_run
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 
@@ -197,3 +197,29 @@ def test_the_figures_of_a_segmentation(protonet: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
     share = float(lines[begin + 1].split(" = ")[1].rstrip("%"))
     assert tested["outputs"]["mean_iou"] == pytest.approx(share / 100, abs=1e-4)
+
+
+def test_the_figures_of_a_detector(protonet: Any, tmp_path: Path) -> None:
+    detector_run(tmp_path)
+    found = protonet("test", "run", "--picture", "curves.svg", "--worst", 2, "--threshold", 0.2)
+    assert found.returncode == 0, found.stderr
+    assert "each of 5 records once" in found.stderr
+    lines = found.stdout.splitlines()
+    begin = next(at for at, line in enumerate(lines) if line.startswith("eval: 5 images, "))
+    assert not [line for line in lines[:begin] if "eval" in line]
+    figures = dict(line.strip().split(" = ") for line in lines[begin + 1 :] if " = " in line)
+    assert [each.split()[0] for each in lines if each.startswith(("circle", "square", "all"))] == [
+        "circle", "square", "all",
+    ]  # fmt: skip
+    assert lines[-1] == "curves.svg"
+    assert "mean average precision" in (tmp_path / "curves.svg").read_text()
+    tested = [
+        line for line in read_metrics(tmp_path / "run" / "metrics.jsonl")
+        if line["event"] == "tested"
+    ][-1]  # fmt: skip
+    outputs = tested["outputs"]
+    integral = float(figures["mean average precision, integral"])
+    assert outputs["eval"] == pytest.approx(integral, abs=1e-4)
+    assert outputs["eval/coco"] == pytest.approx(
+        float(figures["mean average precision, COCO 0.5:0.95"]), abs=1e-4
+    )

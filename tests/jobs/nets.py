@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from protonet.data.shapes import create_shapes
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.start import start
 from protonet.proto.text import NetDefinition, Source, read_net
@@ -120,3 +121,19 @@ def segment_run(folder: Path) -> None:
         threads=1,
     )
     start(net_of(MAPS), settings)
+
+
+def detector_run(folder: Path) -> None:
+    """Make ``data`` (12 and 5 images of 32 x 24 pixels with boxes) and ``run``."""
+    data = folder / "data"
+    create_shapes(data, 32, 24, 12, 5, seed=3)
+    settings = RunSettings(
+        data / "train_images",
+        val_data=data / "val_images",
+        out=folder / "run",
+        epochs=2.0,
+        batch_size=4,
+        lr=0.001,
+        threads=1,
+    )
+    start(net_of(DETECTOR), settings)

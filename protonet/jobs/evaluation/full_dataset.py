@@ -10,6 +10,7 @@ from pathlib import Path
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.jobs.definitions.inputs import ImageLayer
+from protonet.jobs.evaluation.detection import DetectionCollector, DetectionReport
 from protonet.jobs.evaluation.outputs import average_outputs
 from protonet.jobs.evaluation.regression import VectorCollector, VectorReport, vector_losses
 from protonet.jobs.evaluation.segmentation import SegmentationCollector, SegmentationReport
@@ -18,6 +19,7 @@ from protonet.jobs.inference.weights import Notify
 from protonet.layers.evaluation import DetectionEvaluate
 from protonet.proto.text import NetDefinition
 from protonet.train.events import Output
+from protonet.train.metrics.detection import detections_of
 
 Opener = Callable[[int | None], Net]
 """Opens the net with this batch size; None for that of its definition."""
@@ -27,7 +29,8 @@ Show = Callable[[int, list[Output]], None]
 
 
 def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | None) -> Opener:
-    """An opener of a net for ``average_set``, which reads the bottoms of losses over vectors.
+    """An opener of a net for ``average_set``, which reads the bottoms of losses over vectors, and
+    the boxes of detectors.
 
     ``notify`` gets the notes of ``open_net``, for the net with the batch size of its definition.
     """
@@ -36,7 +39,7 @@ def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | No
         return open_net(
             model,
             replace(options, batch_size=batch_size),
-            reads_inner_blobs=lambda plan: bool(vector_losses(plan)),
+            reads_inner_blobs=lambda plan: bool(vector_losses(plan) or detections_of(plan)),
             notify=notify if batch_size is None else None,
         )
 
@@ -46,7 +49,7 @@ def opener(model: Path | NetDefinition, options: NetOptions, notify: Notify | No
 @dataclass(frozen=True)
 class Averages:
     """Means of the objective and of each output, reports on vectors, the number of records if
-    each was seen once, and the report on the pixels of a segmentation.
+    each was seen once, the report on the pixels of a segmentation, and those on detectors.
     """
 
     loss: float
@@ -54,6 +57,7 @@ class Averages:
     reports: Sequence[VectorReport]
     length: int | None
     pixels: SegmentationReport | None = None
+    detectors: Sequence[DetectionReport] = ()
 
 
 class _Collectors:
@@ -61,6 +65,7 @@ class _Collectors:
 
     def __init__(self, net: Net) -> None:
         self._net, self._vectors, self._pixels = net, VectorCollector(net), SegmentationCollector()
+        self._boxes = DetectionCollector(net.plan)
 
     def switch_to(self, net: Net) -> None:
         self._net = net
@@ -70,10 +75,12 @@ class _Collectors:
         """Collect from the last forward pass."""
         self._vectors.take()
         self._pixels.take(self._net)
+        self._boxes.take(self._net)
 
     def averages(self, loss: float, outputs: Sequence[Output], length: int | None) -> Averages:
         """With the reports on all passes."""
-        return Averages(loss, outputs, self._vectors.reports(), length, self._pixels.report())
+        reports = self._pixels.report(), self._boxes.reports()
+        return Averages(loss, outputs, self._vectors.reports(), length, *reports)
 
 
 @dataclass(frozen=True)

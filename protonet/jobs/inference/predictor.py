@@ -11,8 +11,6 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.data.class_table import ClassTable
-from protonet.data.datum import decode_image
-from protonet.data.resize import fit as fit_image
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
@@ -23,6 +21,7 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.inference.deployed import STAGES, deploy_net
+from protonet.jobs.inference.image_file import LoadedImage, load_image, shown_window
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source
@@ -35,13 +34,14 @@ Failed = Callable[[Path, DataError], None]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The net's outputs for one image by blob name, and a note on how the image was resized ("" for
-    not at all).
+    """The net's outputs for one image by blob name, a note on how the image was resized ("" for
+    not at all), and height and width of its file.
     """
 
     image: Path
     outputs: dict[str, np.ndarray]
     note: str = ""
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,6 @@ class Activations:
     seen: np.ndarray
     blobs: tuple[tuple[str, str, str, np.ndarray], ...]
     weights: tuple[tuple[str, np.ndarray], ...]
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """An image that the transformer takes, uint8, and a note on how it is resized."""
-
-    path: Path
-    pixels: np.ndarray
-    note: str
 
 
 class ImagePredictor:
@@ -196,7 +187,7 @@ class ImagePredictor:
         """The outputs for decoded images of the transformer's shape."""
         return [
             prediction.outputs
-            for prediction in self._ask([_Loaded(Path(), pixels, "") for pixels in images])
+            for prediction in self._ask([LoadedImage(Path(), pixels) for pixels in images])
         ]
 
     def activations(self, image: Path) -> Activations:
@@ -234,17 +225,25 @@ class ImagePredictor:
         finally:
             net.close()
         return Activations(
-            Prediction(image, outputs, loaded.note), seen[0], tuple(blobs), tuple(weights)
+            Prediction(image, outputs, loaded.note, loaded.size),
+            seen[0],
+            tuple(blobs),
+            tuple(weights),
         )
 
-    def _ask(self, images: Sequence[_Loaded]) -> list[Prediction]:
+    def _ask(self, images: Sequence[LoadedImage]) -> list[Prediction]:
         rows = [(image.pixels, crop) for image in images for crop in self._crops]
         answers: list[dict[str, np.ndarray]] = []
         for start in range(0, len(rows), self._most):
             answers += self._pass(rows[start : start + self._most])
         count = len(self._crops)
         return [
-            Prediction(image.path, _mean(answers[place * count : (place + 1) * count]), image.note)
+            Prediction(
+                image.path,
+                _mean(answers[place * count : (place + 1) * count]),
+                image.note,
+                image.size,
+            )
             for place, image in enumerate(images)
         ]
 
@@ -264,22 +263,12 @@ class ImagePredictor:
             for place in range(len(rows))
         ]
 
-    def _load(self, path: Path) -> _Loaded:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        channels, height, width = self.transformer.shape
-        pixels = decode_image(data, str(path), color=channels == 3, follows_exif=True)
-        if self._order is not None:
-            pixels = pixels[self._order]
-        if pixels.shape[1:] == (height, width):
-            return _Loaded(path, pixels, "")
-        _, height, width = self.transformer.fitted_shape
-        note = f"resized from {pixels.shape[2]}x{pixels.shape[1]} to {width}x{height}"
-        if not self.transformer.resizes:
-            pixels = fit_image(pixels, height, width, self._fit)
-        return _Loaded(path, pixels, note)
+    def window(self, size: tuple[int, int]) -> np.ndarray:
+        """What the net sees of an image of this height and width, as ``shown_window``."""
+        return shown_window(size, self.transformer, self._fit)
+
+    def _load(self, path: Path) -> LoadedImage:
+        return load_image(path, self.transformer, self._order, self._fit)
 
     def _forward_pass(self, count: int) -> ForwardPass:
         """The net for a batch of this size."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +62,10 @@ class FoundBoxes:
         return FoundBoxes(
             self.images[which], self.labels[which], self.scores[which], self.corners[which]
         )
+
+    def clipped(self) -> FoundBoxes:
+        """Those in fractions of images, within the images."""
+        return replace(self, corners=np.clip(self.corners, 0, 1))
 
     def ranked(self) -> np.ndarray:
         """The places of the boxes by image, label and descending score; equal ones as they are."""

@@ -153,7 +153,7 @@ class DetectionMeter:
         each = [curve.average_precision(self._version) for curve in curves]
         outputs = [
             Output(self.output, mean(each)),
-            Output(self.output + COCO, coco(found, truths, detections.labels).mean_ap),
+            Output(self.output + COCO, coco(found.clipped(), truths, detections.labels).mean_ap),
         ]
         if self._by_class:
             outputs += [

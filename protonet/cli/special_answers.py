@@ -1,0 +1,50 @@
+"""Answers of ``protonet infer`` that are no numbers: classes of pixels, boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from protonet.cli.box_pictures import BoxPictures
+from protonet.cli.segment_pictures import SegmentPictures, make_folder
+
+if TYPE_CHECKING:
+    from protonet.jobs.inference.predictor import ImagePredictor, Prediction
+
+
+class SpecialAnswers(Protocol):
+    """Tells one output of a net in its own form."""
+
+    output: str
+
+    def print(self, prediction: Prediction) -> None:
+        """Print the answer for an image; write its pictures."""
+
+    def as_json(self, prediction: Prediction) -> dict[str, Any]:
+        """The answer for an image; write its pictures."""
+
+
+def special_answers(
+    predictor: ImagePredictor, run: Path, folder: Path | None, opacity: float, threshold: float
+) -> SpecialAnswers | None:
+    """The answers of a segmentation or a detector; None for another net.
+
+    Raises:
+        UsageError: for pictures of another net, or a folder that cannot be made.
+    """
+    from protonet.errors import UsageError
+    from protonet.jobs.evaluation.segmenter import Segmenter, can_segment
+    from protonet.jobs.inference.detection import Detector, detection_output
+
+    boxes, segments = detection_output(predictor) is not None, can_segment(predictor)
+    if folder is not None:
+        if not boxes and not segments:
+            raise UsageError(
+                f"{run}: --picture needs a net that predicts maps of classes, or boxes"
+            )
+        make_folder(folder)
+    if boxes:
+        return BoxPictures(Detector(predictor), folder, threshold)
+    if segments:
+        return SegmentPictures(Segmenter(predictor, predictor.pixel_classes), folder, opacity)
+    return None

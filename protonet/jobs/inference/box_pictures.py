@@ -1,0 +1,60 @@
+"""Images with boxes drawn over them, colored by class."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from protonet.errors import DataError
+from protonet.jobs.inference.detection import Detection
+
+_SMALLEST = 400
+"""Width or height in pixels below which an image is enlarged, so that labels are readable."""
+_GOLDEN = 0.618034
+
+
+def color_of(label: int) -> str:
+    """A color for a class, as #rrggbb: neighbouring classes differ much, all are dark enough for
+    white text.
+    """
+    hue = (0.57 + _GOLDEN * (label - 1)) % 1
+    levels = colorsys.hls_to_rgb(hue, 0.32, 0.75)
+    return "#" + "".join(f"{round(255 * level):02x}" for level in levels)
+
+
+def draw_boxes(image: Path, found: Sequence[Detection]) -> bytes:
+    """The image of a file with its boxes, class names and scores, as PNG bytes.
+
+    Raises:
+        DataError: for a file that is not an image.
+    """
+    try:
+        with Image.open(image) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{image}: cannot be drawn on: {error}") from error
+    scale = max(1, -(-_SMALLEST // max(1, min(picture.size))))
+    if scale > 1:
+        size = picture.width * scale, picture.height * scale
+        picture = picture.resize(size, Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(picture)
+    line = max(2, round(min(picture.size) / 250))
+    font = ImageFont.load_default(size=max(11, round(min(picture.size) / 32)))
+    for each in reversed(found):  # the most certain on top
+        left, top, right, bottom = (value * scale for value in each.box)
+        color = color_of(each.label)
+        draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), outline=color,
+                       width=line)  # fmt: skip
+        text = f"{each.name} {each.score:.2f}"
+        _, _, width, height = draw.textbbox((0, 0), text, font=font)
+        x = max(0.0, min(left, picture.width - width - 4))
+        y = top - height - 3 if top > height + 3 else top
+        draw.rectangle((x, y, x + width + 4, y + height + 3), fill=color)
+        draw.text((x + 2, y + 1), text, fill="white", font=font)
+    buffer = BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,75 @@
+"""The objects that a detector finds, in pixels of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protonet.errors import UsageError
+from protonet.jobs.inference.detection import Detector, class_name, detection_output
+from protonet.jobs.inference.image_file import shown_window
+from protonet.jobs.inference.predictor import Prediction
+from protonet.proto.text import Source
+from tests.jobs.nets import DETECTOR
+
+DEPLOY = """layer { name: "in" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 24 dim: 32 } } }
+"""
+TEXT = DEPLOY + DETECTOR[: DETECTOR.index('layer { name: "eval"')]
+ROWS = np.array([[0, 1, 0.4, 0.1, 0.2, 0.5, 0.6], [0, 3, 0.9, -0.5, 0, 2, 0.5]])
+
+
+def predictor(how: str = "squash", text: str = TEXT) -> Any:
+    def window(size: tuple[int, int]) -> np.ndarray:
+        return shown_window(size, (3, 24, 32), (3, 24, 32), how)
+
+    names = ["background", "circle", "square", "triangle"]
+    source = Source("deploy.prototxt", text)
+    outputs = {"found": (1, 1, 1, 7)}
+    return SimpleNamespace(source=source, outputs=outputs, window=window, class_names=names)
+
+
+def test_boxes_in_pixels_by_descending_score() -> None:
+    detector = Detector(predictor())
+    rows = {"found": ROWS[None, None]}
+    found = detector.detections(Prediction(Path("x.png"), rows, "", (50, 200)))
+    assert (detector.output, found.height, found.width) == ("found", 50, 200)
+    first, second = found.found
+    assert (first.label, first.name, first.score) == (3, "triangle", 0.9)
+    assert first.box == (0, 0, 200, 25)
+    assert (second.name, second.box) == ("circle", pytest.approx((20, 10, 100, 30)))
+    assert found.above(0.5) == (first,)
+    assert found.above(0.4) == (first, second)
+
+
+def test_boxes_of_an_image_that_was_cropped() -> None:
+    """Of 100 x 200 pixels, of which the net sees the middle: 133.3 wide (a row has 32 / 24)."""
+    detector = Detector(predictor("crop"))
+    found = detector.detections(Prediction(Path("x.png"), {"found": ROWS}, "", (100, 200)))
+    left, top, right, bottom = found.found[1].box
+    assert (top, bottom) == pytest.approx((20, 60))
+    assert (left, right) == pytest.approx((33.33 + 13.33, 33.33 + 66.67), abs=0.1)
+
+
+def test_nothing_found_is_no_box() -> None:
+    rows = np.array([[0, -1, -1, -1, -1, -1, -1]])
+    found = Detector(predictor()).detections(Prediction(Path("x"), {"found": rows}, "", (5, 5)))
+    assert found.found == ()
+
+
+def test_other_nets_find_no_boxes() -> None:
+    softmax = DEPLOY + 'layer { name: "p" type: "Softmax" bottom: "data" top: "p" }'
+    assert detection_output(predictor(text=softmax)) is None
+    with pytest.raises(UsageError, match=r"deploy.prototxt: finds no boxes; expected .*Detect"):
+        Detector(predictor(text=softmax))
+    read = TEXT + 'layer { name: "s" type: "Silence" bottom: "found" }'
+    assert detection_output(predictor(text=read)) is None
+
+
+def test_classes_without_a_name() -> None:
+    assert class_name(None, 4) == class_name(["a", ""], 4) == "class 4"
+    assert (class_name(["a", ""], 1), class_name(["a", "b"], 1)) == ("class 1", "b")
