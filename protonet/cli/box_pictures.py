@@ -10,7 +10,7 @@ import click
 from protonet.cli.segment_pictures import free_name
 
 if TYPE_CHECKING:
-    from protonet.jobs.inference.detection import Detection, Detector
+    from protonet.jobs.detection.detector import Detection, Detector
     from protonet.jobs.inference.predictor import Prediction
 
 
@@ -58,7 +58,7 @@ class BoxPictures:
     def _written(self, prediction: Prediction, found: tuple[Detection, ...]) -> list[Path]:
         """Write the image with its boxes."""
         from protonet.formats.atomic import write_atomic
-        from protonet.jobs.inference.box_pictures import draw_boxes
+        from protonet.jobs.detection.pictures import draw_boxes
 
         if self._folder is None:
             return []

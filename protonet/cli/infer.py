@@ -43,6 +43,7 @@ class _Options:
     fuse: bool
 
 
+# long: half of it is its options and its help
 @click.command(
     "infer",
     cls=CommandWithExamples,

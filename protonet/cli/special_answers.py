@@ -33,8 +33,8 @@ def special_answers(
         UsageError: for pictures of another net, or a folder that cannot be made.
     """
     from protonet.errors import UsageError
+    from protonet.jobs.detection.detector import Detector, detection_output
     from protonet.jobs.evaluation.segmenter import Segmenter, can_segment
-    from protonet.jobs.inference.detection import Detector, detection_output
 
     boxes, segments = detection_output(predictor) is not None, can_segment(predictor)
     if folder is not None:

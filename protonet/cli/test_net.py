@@ -33,6 +33,7 @@ _SHOWN = 8
 """Number of components of an item that are printed."""
 
 
+# long: half of it is its options and its help
 @click.command(
     "test",
     cls=GflagsCommand,

@@ -7,6 +7,7 @@
 - ``training``: start a training from a pasted network or a solver file, resume it; its loop.
 - ``tasks``: tasks of worker processes, and how errors are reported.
 - ``inference``: open a trained net and predict, or inspect its activations.
+- ``detection``: the objects that a detector finds in image files, and pictures of them.
 - ``evaluation``: evaluate a trained net: outputs over a data set, metrics of classes and vectors.
 - ``profiling``: profile a net, and compare it with the machine's peak rates.
 """

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from protonet.cli.box_pictures import BoxPictures
-from protonet.jobs.inference.detection import Detection, ImageDetections
+from protonet.jobs.detection.detector import Detection, ImageDetections
 
 CAR = Detection(7, "car", 0.75, (1.0, 2.5, 30.0, 40.0))
 DOG = Detection(2, "dog", 0.25, (5.0, 6.0, 7.0, 8.0))

@@ -11,6 +11,7 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.data.class_table import ClassTable
+from protonet.data.image_file import LoadedImage, load_image, shown_window
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
@@ -21,7 +22,6 @@ from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.inference.deployed import STAGES, deploy_net
-from protonet.jobs.inference.image_file import LoadedImage, load_image, shown_window
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from protonet.errors import DataError
-from protonet.jobs.inference.detection import Detection
+from protonet.jobs.detection.detector import Detection
 
 _SMALLEST = 400
 """Width or height in pixels below which an image is enlarged, so that labels are readable."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protonet.data.image_file import shown_window
 from protonet.errors import UsageError
-from protonet.jobs.inference.detection import Detector, class_name, detection_output
-from protonet.jobs.inference.image_file import shown_window
+from protonet.jobs.detection.detector import Detector, class_name, detection_output
 from protonet.jobs.inference.predictor import Prediction
 from protonet.proto.text import Source
 from tests.jobs.nets import DETECTOR

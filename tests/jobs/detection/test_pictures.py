@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from protonet.errors import DataError
-from protonet.jobs.inference.box_pictures import color_of, draw_boxes
-from protonet.jobs.inference.detection import Detection
+from protonet.jobs.detection.detector import Detection
+from protonet.jobs.detection.pictures import color_of, draw_boxes
 
 
 def test_a_box_in_the_color_of_its_class(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from protonet.data.image_file import load_image, shown_window
 from protonet.errors import DataError
-from protonet.jobs.inference.image_file import load_image, shown_window
 
 
 def test_an_image_of_another_size(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The objects that a detector finds in image files, and pictures of them."""
