@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from protonet.data.image_file import shown_window
+from protonet.data.transform import Transformer
 from protonet.errors import UsageError
 from protonet.jobs.detection.detector import Detector, class_name, detection_output
 from protonet.jobs.inference.predictor import Prediction
+from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
 from tests.jobs.nets import DETECTOR
 
@@ -25,7 +27,7 @@ ROWS = np.array([[0, 1, 0.4, 0.1, 0.2, 0.5, 0.6], [0, 3, 0.9, -0.5, 0, 2, 0.5]])
 
 def predictor(how: str = "squash", text: str = TEXT) -> Any:
     def window(size: tuple[int, int]) -> np.ndarray:
-        return shown_window(size, (3, 24, 32), (3, 24, 32), how)
+        return shown_window(size, Transformer(TransformationParameter(), TEST, (3, 24, 32)), how)
 
     names = ["background", "circle", "square", "triangle"]
     source = Source("deploy.prototxt", text)
