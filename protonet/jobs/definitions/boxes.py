@@ -83,6 +83,18 @@ def is_reader(layer: LayerParameter) -> bool:
     return layer.type in READERS and "label" in layer.bottom
 
 
+def output_notes(net: NetParameter) -> list[str]:
+    """A note for a network that learns from boxes, but outputs none."""
+    types = {layer.type for layer in net.layer}
+    if "DetectionOutput" in types or not types & {"MultiBoxFocalLoss", "MultiBoxLoss"}:
+        return []
+    return [
+        "the network has no DetectionOutput: its predictions are offsets and scores at the priors, "
+        "and validation has no mean average precision; DetectionOutput and DetectionEvaluate for "
+        "phase TEST, as in examples/prototxt/shapes, give both"
+    ]
+
+
 def annotated_layer(net: NetParameter) -> LayerParameter:
     """A data layer of images with boxes for a network that has none.
 

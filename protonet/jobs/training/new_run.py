@@ -24,7 +24,7 @@ from protonet.jobs.checks.pixel_classes import (
     store_class_table,
     with_ignored_pixels,
 )
-from protonet.jobs.definitions.boxes import reads_boxes
+from protonet.jobs.definitions.boxes import output_notes, reads_boxes
 from protonet.jobs.definitions.images import ImageOptions
 from protonet.jobs.definitions.inputs import (
     ImageLayer,
@@ -120,7 +120,7 @@ def _train_val(
     val = _databases(settings.val_data, settings.val_labels) if settings.val_data else None
     files = store_box_files(run, pasted, settings)
     named = _store_class_names(run, settings)
-    classes, notes = None, []
+    classes, notes = None, output_notes(pasted.net)
     if lacks_outputs(pasted.net) and settings.labels is None:
         classes = named if named else count_classes(settings.data)
         notes.append(f"num_output was missing: set to the {classes} classes of the data")

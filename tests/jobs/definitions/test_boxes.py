@@ -14,6 +14,7 @@ from protonet.jobs.definitions.boxes import (
     BoxFiles,
     annotated_layer,
     class_names,
+    output_notes,
     put_files,
     reads_boxes,
 )
@@ -133,6 +134,14 @@ def test_sizes_of_other_images_are_refused(shapes: Path, tmp_path: Path) -> None
         BoxFiles.find(shapes / "train_images", shapes / "val_images", None, sizes)
     with pytest.raises(DataError, match="cannot be read"):
         BoxFiles.find(shapes / "train_images", shapes / "val_images", None, tmp_path / "absent")
+
+
+def test_a_network_without_output_of_boxes() -> None:
+    assert output_notes(net_of(DETECTOR).net) == []
+    assert output_notes(net_of(SEED).net) == []
+    lone = "layer {".join(each for each in DETECTOR.split("layer {") if "TEST" not in each)
+    (note,) = output_notes(net_of(lone).net)
+    assert note.startswith("the network has no DetectionOutput: its predictions are offsets")
 
 
 def test_names_by_number(tmp_path: Path) -> None:
