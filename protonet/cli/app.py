@@ -30,6 +30,7 @@ _COMMANDS = {
     "layers": "layers",
     "draw": "draw",
     "plot": "plot",
+    "compare": "compare",
     "parse-log": "parse_log",
     "convert-vectors": "convert_vectors",
     "convert-imageset": "convert_imageset",

@@ -9,5 +9,6 @@
 - ``inference``: open a trained net and predict, or inspect its activations.
 - ``detection``: the objects that a detector finds in image files, and pictures of them.
 - ``evaluation``: evaluate a trained net: outputs over a data set, metrics of classes and vectors.
+- ``comparison``: compare runs: the settings that differ, the best values.
 - ``profiling``: profile a net, and compare it with the machine's peak rates.
 """

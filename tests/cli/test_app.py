@@ -54,6 +54,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet layers",
         "protonet draw",
         "protonet plot",
+        "protonet compare",
         "protonet parse-log",
         "protonet convert-vectors",
         "protonet convert-imageset",

@@ -1,0 +1,1 @@
+"""Comparison of several runs: the settings that differ, the best values."""
