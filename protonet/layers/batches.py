@@ -219,13 +219,14 @@ def transformer_of(
 ) -> Transformer:
     """The Transformer of transform_param for images of channels x height x width."""
     channels, height, width = shape
+    param = layer.spec.transform_param
     return Transformer(
-        layer.spec.transform_param,
+        param,
         layer.phase,
         (channels, height, width),
         mean,
         seed=layer.context.seed,
-        name=layer.name,
+        name=param.draws_of if param.HasField("draws_of") else layer.name,
         any_size=any_size,
     )
 

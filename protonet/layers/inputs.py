@@ -171,7 +171,7 @@ class Data(BatchLayer):
         partial_batches: the last batch of an epoch has the records that are left.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray;
         crop_h, crop_w, resize_param, noise_param, distort_param, expand_param of the SSD fork; the
-        random sizes of NVIDIA's.
+        random sizes of NVIDIA's; draws_of: the layer whose random draws it repeats.
     Raises:
         LayerError: without source or batch_size, for a LevelDB without plyvel, for settings that
         do not fit the records, or for class numbers of records with boxes.
@@ -193,7 +193,7 @@ class Data(BatchLayer):
             raise LayerError("data_param needs a source, the folder of a database", ("data_param",))
         if not param.batch_size:
             raise LayerError("data_param needs a batch_size of 1 or more", ("data_param",))
-        refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray"})
+        refuse_transform(self.spec, PLAIN | FORKS | {"force_color", "force_gray", "draws_of"})
         if transform.force_color and transform.force_gray:
             raise LayerError(
                 "force_color and force_gray are both set", ("transform_param", "force_gray")

@@ -22,6 +22,7 @@ from protonet.jobs.checks.objective import check_objective
 from protonet.jobs.checks.pixel_classes import (
     check_scores,
     store_class_table,
+    with_following_labels,
     with_ignored_pixels,
 )
 from protonet.jobs.definitions.boxes import output_notes, reads_boxes
@@ -79,11 +80,12 @@ def write_run(
     table = store_class_table(run, settings)
     train_val, notes = _train_val(run, pasted, settings, progress)
     train_val, more = with_ignored_pixels(train_val, table)
+    train_val, followed = with_following_labels(train_val, settings)
     context = settings.layer_context(run.path)
     plan = plan_net(train_val, phase=TRAIN, stages=["train"], context=context)
     try:
         check_objective(plan, pasted)
-        notes += more + check_scores(plan, pasted, table)
+        notes += more + followed + check_scores(plan, pasted, table)
         images = _images(plan, pasted)
         deploy = derive_deploy(train_val, images, context)
         transform = store_transform(run, images)

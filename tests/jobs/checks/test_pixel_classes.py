@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from protonet.data.class_table import ClassTable, read_class_table
+from protonet.device import Device
 from protonet.errors import NetworkError
+from protonet.graph.net import Net
+from protonet.graph.planning import plan_net
 from protonet.jobs.checks.pixel_classes import with_ignored_pixels
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.new_run import write_run
+from protonet.proto.caffe_pb2 import TRAIN
 from protonet.proto.text import Source, read_net
 from tests.data import segmentation_sets as sets
 from tests.jobs.nets import MAPS, net_of
@@ -72,3 +78,84 @@ def test_scores_for_all_classes(tmp_path: Path, settings: RunSettings) -> None:
     many = net_of(MAPS.replace("num_output: 3", "num_output: 5"))
     _, notes = write_run(RunDirectory.create(tmp_path / "many", "x"), many, settings)
     assert notes[-1] == "'score' has 5 scores for a pixel; the labels have 3 classes"
+
+
+def transforms(text: str) -> str:
+    """MAPS with data layers of images and of labels, with what they do."""
+    layers = ""
+    for top, transform in zip(("data", "label"), text.split("|"), strict=True):
+        for stage in ("train", "val"):
+            own = transform if stage == "train" else ""
+            layers += (
+                f'layer {{ name: "{top}" type: "Data" top: "{top}" include {{ stage: "{stage}" }} '
+                f"transform_param {{ {own} }} data_param {{ batch_size: 2 }} }}\n"
+            )
+    return layers + MAPS
+
+
+def test_labels_are_mirrored_and_cropped_with_their_images(
+    tmp_path: Path, settings: RunSettings
+) -> None:
+    """In every batch, each pixel has the class that it had in the files."""
+    text = transforms("mirror: true crop_size: 5|crop_size: 5")
+    text = text.replace('"val" } transform_param { }', '"val" } transform_param { crop_size: 5 }')
+    run = RunDirectory.create(tmp_path / "run", "x")
+    settings = replace(settings, mean="none", batch_size=2, shuffle=True, seed=3)
+    files, notes = write_run(run, net_of(text), settings)
+    assert '"label": mirrored and cropped as the images are' in notes
+    context = settings.layer_context(run.path)
+    net = Net(plan_net(files.train, phase=TRAIN, stages=["train"], context=context), Device())
+    known = {}
+    for seed, name in enumerate("abcdefgh"):
+        labels = sets.classes_of(seed)
+        labels[0, :2] = 9
+        for pixel, label in zip(sets.image_of(seed).reshape(3, -1).T, labels.ravel(), strict=True):
+            known[(name, *pixel.tolist())] = int(label)
+    of_pixel = {key[1:]: label for key, label in known.items()}
+    turned = 0
+    for _ in range(6):
+        net.forward()
+        data, label = net.blobs["data"].data, net.blobs["label"].data
+        assert (data.shape, label.shape) == ((2, 3, 5, 5), (2, 1, 5, 5))
+        for image, classes in zip(data, label, strict=True):
+            found = [of_pixel[tuple(map(int, pixel))] for pixel in image.reshape(3, -1).T]
+            assert found == classes.ravel().tolist()
+            turned += _is_turned(image)
+    assert 0 < turned < 12
+    net.close()
+
+
+def _is_turned(image: np.ndarray) -> bool:
+    """Whether the rows of an image are found backwards in the files."""
+    row = image[:, 0, ::-1].astype(np.uint8)
+    for seed in range(8):
+        whole = sets.image_of(seed)
+        for top in range(2):
+            for left in range(4):
+                if np.array_equal(whole[:, top, left : left + 5], row):
+                    return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("crop_size: 5|", 'layer "data" has crop_size, but layer "label" of the labels of its pix'),
+        ("resize_param { height: 6 width: 8 }|", 'layer "data" has resize_param, which the labels'),
+    ],
+)
+def test_what_labels_cannot_follow(
+    tmp_path: Path, settings: RunSettings, text: str, message: str
+) -> None:
+    with pytest.raises(NetworkError, match=message):
+        write_run(RunDirectory.create(tmp_path / "run", "x"), net_of(transforms(text)), settings)
+
+
+def test_mirror_of_the_settings(tmp_path: Path, settings: RunSettings) -> None:
+    given = replace(settings, mirror=True)
+    files, _ = write_run(RunDirectory.create(tmp_path / "run", "x"), net_of(MAPS), given)
+    layers = [layer for layer in files.train.net.layer if layer.top[0] == "label"]
+    assert [(each.transform_param.mirror, each.transform_param.draws_of) for each in layers] == [
+        (True, "data"),
+        (False, ""),
+    ]
