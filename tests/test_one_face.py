@@ -31,6 +31,7 @@ from protonet.jobs.training.resume import ResumeOptions
 from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.web.datasets import forms
+from protonet.web.forms import ListForm
 from protonet.web.page.models.data import DataSection
 from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
@@ -259,3 +260,24 @@ def test_answers_have_one_form(tmp_path: Path) -> None:
     image = gradients / "test.png"
     found = CliRunner().invoke(app, ["infer", str(run), str(image), "--json"])
     assert json.loads(found.stdout) == predict_image(RunDirectory.open(run), image).answer
+
+
+OF_MANY = {
+    "path": "--data",
+    "labels": "--labels",
+    "snapshot": "--snapshot",
+    "most": "as many as a page shows; the command takes all",
+}
+"""The fields of a test on many images, and what ``test RUN`` has for them."""
+
+
+def test_tests_have_one_face() -> None:
+    asked = {option for each in dataset_command("test").params for option in each.opts}
+    assert ListForm.model_fields.keys() == OF_MANY.keys()
+    assert {each for each in OF_MANY.values() if each.startswith("--")} <= asked
+    infer = {option for each in dataset_command("infer").params for option in each.opts}
+    assert {"--snapshot", "--json"} <= infer
+    default = ListForm.model_fields["snapshot"].default
+    for command in ("test", "infer"):
+        (option,) = (each for each in dataset_command(command).params if each.name == "snapshot")
+        assert option.to_info_dict()["default"] == default

@@ -122,9 +122,7 @@ def show_weights(report: WeightsReport) -> None:
 
 def told(report: WeightsReport) -> str:
     """The report as a line."""
-    counts = [(len(report.names(LOADED)), "take their weights"),
-              (len(report.names(DIFFERS)), "have other shapes"),
-              (len(report.names(NEW)), "are new")]  # fmt: skip
-    parts = [f"{count} {what}" for count, what in counts if count]
-    text = f"Of {len(report.layers)} layers with parameters {', '.join(parts)}."
-    return text + (f" Unused in the file: {len(report.unused)}." if report.unused else "")
+    counts = (("Other shapes", len(report.names(DIFFERS))), ("New", len(report.names(NEW))),
+              ("Unused in the file", len(report.unused)))  # fmt: skip
+    taken = f"Layers that take their weights: {len(report.names(LOADED))} of {len(report.layers)}."
+    return " ".join([taken, *(f"{what}: {count}." for what, count in counts if count)])

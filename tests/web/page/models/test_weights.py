@@ -47,7 +47,7 @@ def test_an_upload_and_what_the_network_takes_of_it(
     choose = page.locator(".q-uploader input[type=file]")
     choose.set_input_files(wrong)
     walker.sees("layer 'hidden': found 5x320, 5, expected 2x320, 2")
-    walker.sees("Of 1 layers with parameters 1 have other shapes. Unused in the file: 1.")
+    walker.sees("Layers that take their weights: 0 of 1. Other shapes: 1. Unused in the file: 1.")
     rows = [row.inner_text().split("\t") for row in page.locator(".weights tbody tr").all()]
     assert rows == [
         ["hidden", "InnerProduct", "has other shapes", "5x320, 5", "2x320, 2"],
@@ -58,7 +58,7 @@ def test_an_upload_and_what_the_network_takes_of_it(
     assert len(server.call("/api/models")) == before
 
     choose.set_input_files(right)
-    walker.sees("Of 1 layers with parameters 1 take their weights. Unused in the file: 1.")
+    walker.sees("Layers that take their weights: 1 of 1. Unused in the file: 1.")
     assert page.get_by_role("alert").get_by_text("layer 'hidden'").count() <= 1
     page.get_by_label("Epochs", exact=True).fill("1")
     page.get_by_role("button", name="Train", exact=True).click()
