@@ -20,6 +20,7 @@ from protonet.errors import Mistake, NetworkError, ProtonetError
 from protonet.host import limit_memory
 from protonet.jobs.json_form import from_json, to_json
 from protonet.web.datasets import Databases
+from protonet.web.datasets.augmented import AugmentForm, augmented_samples
 from protonet.web.networks import CheckOptions, draw, inspect_network
 from protonet.web.workspace import Limits, Workspace
 
@@ -62,7 +63,7 @@ def request_of(
     options: CheckOptions,
     seconds: float,
 ) -> Values:
-    """A request to the process; ``task`` is ``look`` or ``draw``."""
+    """A request to the process; ``task`` is ``look``, ``draw``, or ``augment`` with a form."""
     return {
         "task": task,
         "text": text,
@@ -92,6 +93,11 @@ def _answer(request: Values) -> Values:
     try:
         named = request["databases"]
         databases = None if named is None else from_json(Databases, named, "databases")
+        if request["task"] == "augment" and databases is not None:
+            form = AugmentForm.model_validate(request["form"])
+            return {
+                "augmented": [to_json(e) for e in augmented_samples(form, workspace, databases)]
+            }
         if request["task"] == "draw":
             return {"drawn": draw(request["text"], workspace, databases).decode()}
         options = from_json(CheckOptions, request["options"], "options")

@@ -24,6 +24,7 @@ from protonet.jobs.json_form import from_json
 from protonet.sizes import byte_count
 from protonet.web.checker import Values, request_of
 from protonet.web.datasets import Databases
+from protonet.web.datasets.augmented import AugmentedSample, AugmentForm
 from protonet.web.networks import USUAL, CheckOptions
 from protonet.web.worker_process import Process, ProcessEndedError
 from protonet.web.workspace import Workspace
@@ -118,6 +119,27 @@ class Checks:
         asked = request_of("draw", text, workspace, databases, USUAL, seconds)
         answer = await self._ask(asked, session)
         return str(answer["drawn"]).encode()
+
+    async def augment(
+        self,
+        form: AugmentForm,
+        workspace: Workspace,
+        databases: Databases,
+        *,
+        session: Hashable | None = None,
+    ) -> list[AugmentedSample]:
+        """``datasets.augmented.augmented_samples``, elsewhere.
+
+        Raises:
+            NetworkError: for a text that cannot be read or has nothing to show; otherwise as
+                ``inspect_network``.
+        """
+        seconds = workspace.limits.check_seconds + _seconds_for(databases, ())
+        asked = request_of("augment", form.network, workspace, databases, USUAL, seconds)
+        answer = await self._ask({**asked, "form": form.model_dump()}, session)
+        return [
+            from_json(AugmentedSample, e, "the checker's response") for e in answer["augmented"]
+        ]
 
     def close(self) -> None:
         """End the processes, and whatever still waits."""

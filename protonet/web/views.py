@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi.responses import Response
 
+from protonet.web.data_url import data_url
 from protonet.web.datasets.making import making_of
 from protonet.web.progress import elapsed, progress_of
 from protonet.web.site import Site
@@ -41,11 +41,6 @@ def json_response(value: Any) -> Response:
     """A value as ``plain`` gives it, as a response: long lists of numbers take no time."""
     options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
     return Response(orjson.dumps(value, default=plain, option=options), media_type=_JSON)
-
-
-def data_url(png: bytes) -> str:
-    """A PNG as data URL, for ``img``."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def job_view(site: Site, job: Job) -> dict[str, Any]:

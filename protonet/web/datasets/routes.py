@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from protonet.errors import UsageError
 from protonet.web.datasets import creation, explore, forms
+from protonet.web.datasets.augmented import AugmentForm
 from protonet.web.datasets.databases import Databases
 from protonet.web.datasets.samples import Shown, mean_picture, samples_of
 from protonet.web.forms import form_errors
@@ -68,6 +70,15 @@ def _add_exploring_routes(routes: APIRouter, site: Site) -> None:
         response = json_response(samples_of(databases, part, keys, Shown(side, opacity)))
         response.headers["X-Total-Count"] = str(found.total)
         return response
+
+    @routes.post("/{job_id}/augmented", response_model=list[dict[str, Any]])
+    async def show_augmented(job_id: str, form: AugmentForm) -> Response:
+        """Images as a network's data layer for training crops, mirrors and distorts them.
+
+        Boxes follow; mean and scale are left out.
+        """
+        databases = await asyncio.to_thread(_ready, site, job_id)
+        return json_response(await site.checks.augment(form, site.workspace, databases))
 
     @routes.get("/{job_id}/classes")
     def list_classes(job_id: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.annotated import read_annotated
+from protonet.data.boxes import Objects
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image
 from protonet.data.interpolation import Interpolation, resample
@@ -120,12 +121,7 @@ def _with_label(
 
 def _with_boxes(images: Database, key: bytes, classes: Classes, how: Shown) -> Sample:
     record = read_annotated(images, key, boxes=True)
-    boxes = tuple(
-        Box(int(number), classes.name(int(number)), tuple(corners), bool(difficult))
-        for corners, (number, _, difficult) in zip(
-            record.objects.boxes.tolist(), record.objects.marks.tolist(), strict=True
-        )
-    )
+    boxes = boxes_of(record.objects, classes)
     names = tuple(dict.fromkeys(box.name for box in boxes))
     png = picture(small(record.image, how.side))
     return Sample(_text(key), png, boxes=boxes, classes=names, size=record.image.shape[1:])
@@ -142,6 +138,15 @@ def _with_pixels(
     shown = small(_as_bytes(image), how.side)
     png = overlay_picture(shown, plane, classes.pixels(), how.opacity)
     return Sample(_text(key), png, classes=names, size=image.shape[1:])
+
+
+def boxes_of(objects: Objects, classes: Classes) -> tuple[Box, ...]:
+    """Boxes with the names of their classes."""
+    rows = zip(objects.boxes.tolist(), objects.marks.tolist(), strict=True)
+    return tuple(
+        Box(int(number), classes.name(int(number)), (left, top, right, bottom), bool(difficult))
+        for (left, top, right, bottom), (number, _, difficult) in rows
+    )
 
 
 def mean_picture(databases: Databases) -> bytes:

@@ -16,6 +16,7 @@ from protonet.web.server import create_app
 from protonet.web.site import Site
 from protonet.web.workspace import Workspace
 from tests.data import detection_sets as sets
+from tests.data.test_augmented_images import CROP
 from tests.web.browser import end_jobs
 from tests.web.test_submission import png
 
@@ -235,3 +236,19 @@ def test_a_data_set_that_is_not_ready_has_no_images(api: TestClient) -> None:
         assert (answer.status_code, answer.json()["error"]) == (
             400, "the data set 'x' is not ready: error",
         )  # fmt: skip
+
+
+def test_augmented_images(api: TestClient, dataset: str) -> None:
+    form = {"network": CROP, "count": 2, "variants": 3}
+    answer = api.post(f"/api/datasets/{dataset}/augmented", json=form)
+    assert answer.status_code == 200
+    assert [len(each["variants"]) for each in answer.json()] == [3, 3]
+    assert answer.json()[0]["variants"][0]["size"] == [4, 4]
+    for values, status in (
+        ({"network": "layer {"}, 422),
+        ({"network": CROP.replace("4", "999")}, 422),
+        ({"network": 'layer { name: "x" type: "Data" top: "x" }'}, 422),
+        ({"count": 100}, 422),
+    ):
+        wrong = api.post(f"/api/datasets/{dataset}/augmented", json={**form, **values})
+        assert (wrong.status_code, bool(wrong.json()["error"])) == (status, True)

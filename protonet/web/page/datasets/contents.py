@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from protonet.data.database import Database
+from protonet.web.data_url import data_url
 from protonet.web.datasets import Databases, Part, Report, Sample, mean_picture
 from protonet.web.datasets.classes import Classes
 from protonet.web.datasets.samples import Shown, images_of, mean_pixel, samples_of
@@ -18,7 +19,6 @@ from protonet.web.page.jobs.job_bar import job_bar
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import DONE, Job
-from protonet.web.views import data_url
 
 _SHOWN, _SIDE = 24, 256
 _COLOURS = {number: Classes().colour(number) for number in range(256)}

@@ -7,8 +7,8 @@ from html import escape
 
 from nicegui import ui
 
+from protonet.web.data_url import data_url
 from protonet.web.datasets.samples import Box, Sample
-from protonet.web.views import data_url
 
 _STYLE = """
 .sample { position: relative; display: block; padding: 0; border: 0; background: none;
@@ -33,7 +33,7 @@ def figures(
     shown: Sequence[Sample], colours: Colours, look: Callable[[Sample], object] | None = None
 ) -> None:
     """Images side by side; ``look`` is called with one that is chosen."""
-    ui.add_css(_STYLE)
+    add_style()
     with ui.element("div").classes("samples"):
         for sample in shown:
             with ui.element("figure"):
@@ -48,7 +48,7 @@ def figures(
 
 def large(sample: Sample, colours: Colours) -> None:
     """One image with its key, size, and label."""
-    ui.add_css(_STYLE)
+    add_style()
     with ui.element("span").classes("sample large"):
         _image(sample, colours)
     ui.label(sample.key).classes("number").style("overflow-wrap: anywhere")
@@ -77,14 +77,26 @@ def told(sample: Sample) -> str:
 
 
 def _image(sample: Sample, colours: Colours) -> None:
-    name = escape("".join(c for c in sample.key if c.isprintable()), quote=True)
-    picture = f'<img src="{data_url(sample.png)}" alt="image {name}">'
-    boxes = "".join(_rectangle(box, colours) for box in sample.boxes)
-    if boxes:
-        picture += (
-            f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>'
-        )
+    picture = picture_with_boxes(data_url(sample.png), sample.key, sample.boxes, colours)
     ui.html(picture, sanitize=False, tag="span")
+
+
+def picture_with_boxes(url: str, key: str, boxes: Sequence[Box], colours: Colours) -> str:
+    """An image as HTML, with its boxes over it."""
+    name = escape("".join(c for c in key if c.isprintable()), quote=True)
+    picture = f'<img src="{url}" alt="image {name}">'
+    drawn = "".join(_rectangle(box, colours) for box in boxes)
+    if not drawn:
+        return picture
+    return (
+        f'{picture}<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
+        f"{drawn}</svg>"
+    )
+
+
+def add_style() -> None:
+    """The style of pictures, once for a page."""
+    ui.add_css(_STYLE)
 
 
 def _rectangle(box: Box, colours: Colours) -> str:

@@ -10,6 +10,7 @@ from nicegui import ui
 from protonet.jobs.checks.network_report import NetworkReport
 from protonet.web import submission
 from protonet.web.networks import CheckOptions
+from protonet.web.page.datasets.augmented import show_augmented
 from protonet.web.page.frame import panel
 from protonet.web.page.models.data import add_data_section
 from protonet.web.page.models.network import NetworkSection
@@ -30,6 +31,7 @@ class NewModel:
         with panel("Network"):
             text = given.get("network", "")
             self.network = NetworkSection(text, self._look, self._draw, self._looked)
+            ui.button("Show augmented images", on_click=self._augment).props("flat no-caps dense")
         with panel("Solver"):
             self.solver = SolverSection(given, lambda: self.network.text)
         with panel("Start from weights"):
@@ -69,6 +71,9 @@ class NewModel:
 
     async def _draw(self, text: str) -> bytes:
         return await self.site.checks.draw(text, self.site.workspace, self.data.databases())
+
+    async def _augment(self) -> None:
+        await show_augmented(self.site, lambda: self.network.text, self.data.databases)
 
     def _looked(self, report: NetworkReport | None) -> None:
         """After each check: what depends on the length of the training and on the language."""

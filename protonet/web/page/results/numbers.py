@@ -9,13 +9,13 @@ from typing import Any
 from nicegui import ui
 
 from protonet.web import forms
+from protonet.web.data_url import data_url
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, number, run_in_thread
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.results.image import ImagePrediction, Predictions, Statistic, predict_image
 from protonet.web.results.routes import predict_many
-from protonet.web.views import data_url
 
 
 def test_one(place: Place) -> None:

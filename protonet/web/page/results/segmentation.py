@@ -12,6 +12,7 @@ from nicegui import ui
 
 from protonet.jobs.evaluation.segmenter import Share
 from protonet.web import forms
+from protonet.web.data_url import data_url
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.page.results.panel import Place, image_form
@@ -22,7 +23,6 @@ from protonet.web.results.segmentation import (
     segment_image,
 )
 from protonet.web.results.segmentation_routes import segment_many
-from protonet.web.views import data_url
 
 _STYLE = """
 .pixels { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
