@@ -15,6 +15,7 @@ from protonet.jobs.checks.network_report import report_json
 from protonet.web import forms, submission
 from protonet.web.archive import archive
 from protonet.web.changes import Changes
+from protonet.web.comparison_routes import add_comparison_routes
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
@@ -108,6 +109,7 @@ def _jobs(site: Site) -> APIRouter:
 
     add_list_route(routes, site, None)
     add_bulk_routes(routes, site)
+    add_comparison_routes(routes, site)
 
     @routes.get("/events", response_class=StreamingResponse)
     async def events(request: Request, known: bool = False) -> StreamingResponse:

@@ -41,8 +41,8 @@ def curves(
     drawn = _curves_of_left(series, log=log, dots=dots)
     drawn += [_curve_of_right(name, points) for name, points in (right or {}).items()]
     return {
-        **_BASE,
-        "legend": {"top": 0, "type": "scroll", "textStyle": {"color": _TEXT}},
+        **BASE,
+        "legend": {"top": 0, "type": "scroll", "textStyle": {"color": TEXT}},
         "grid": {"left": 8, "right": 16, "top": 52, "bottom": 56 if zoom else 24,
                  "containLabel": True},
         "xAxis": _below(x, min="dataMin", max="dataMax", splitLine={"show": False}),
@@ -63,7 +63,7 @@ def histogram(
     centres = [f"{(a + b) / 2:.3g}" for a, b in pairwise(edges)]
     named = [*bars[: len(centres)], *centres[len(bars) :]]
     return {
-        **_BASE,
+        **BASE,
         "grid": {"left": 4, "right": 8, "top": 24, "bottom": 4, "containLabel": True},
         "title": {"text": name, "left": "center", "top": 0, "textStyle": _SMALL},
         "xAxis": _axis("", kind="category", data=named),
@@ -80,8 +80,8 @@ def bars(
     """Bars of several series side by side, a group for each name."""
     colors = (TRAIN, VALIDATION)
     return {
-        **_BASE,
-        "legend": {"top": 0, "textStyle": {"color": _TEXT}},
+        **BASE,
+        "legend": {"top": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 8, "right": 8, "top": 44, "bottom": 4, "containLabel": True},
         "xAxis": _axis("", kind="category", data=list(names)),
         "yAxis": _axis(y, splitNumber=3),
@@ -98,7 +98,7 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
     values = [value for point in points for value in point]
     least, most = (min(values), max(values)) if values else (0.0, 1.0)
     return {
-        **_BASE,
+        **BASE,
         "grid": {"left": 8, "right": 16, "top": 36, "bottom": 24, "containLabel": True},
         "xAxis": _below(x, scale=True),
         "yAxis": _axis(y, scale=True),
@@ -117,17 +117,17 @@ _SHORT = {
     " ? v.toExponential(3).replace(/\\.?0+e/, 'e') : +v.toPrecision(6)"
 }
 """Formatter of short numbers on axes, as JavaScript."""
-_TEXT, _LINES = "#7f8a97", "#8c98a633"  # readable on white and on black
+TEXT, _LINES = "#7f8a97", "#8c98a633"  # readable on white and on black
 
 _ZOOM = [
     {"type": "inside", "filterMode": "none"},
     {"type": "slider", "height": 18, "bottom": 4, "filterMode": "none"},
 ]
-_SMALL = {"fontSize": 12, "fontWeight": "normal", "color": _TEXT}
-_BASE: dict[str, Any] = {
+_SMALL = {"fontSize": 12, "fontWeight": "normal", "color": TEXT}
+BASE: dict[str, Any] = {
     "animation": False,
     "backgroundColor": "transparent",
-    "textStyle": {"fontFamily": "system-ui, sans-serif", "color": _TEXT},
+    "textStyle": {"fontFamily": "system-ui, sans-serif", "color": TEXT},
 }
 
 
@@ -135,9 +135,9 @@ def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
     return {
         "type": kind,
         "name": name,
-        "axisLabel": {"color": _TEXT, "hideOverlap": True} | (_SHORT if kind != "category" else {}),
-        "nameTextStyle": {"color": _TEXT},
-        "axisLine": {"lineStyle": {"color": _TEXT}},
+        "axisLabel": {"color": TEXT, "hideOverlap": True} | (_SHORT if kind != "category" else {}),
+        "nameTextStyle": {"color": TEXT},
+        "axisLine": {"lineStyle": {"color": TEXT}},
         "splitLine": {"lineStyle": {"color": _LINES}},
         **more,
     }

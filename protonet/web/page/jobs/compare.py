@@ -1,39 +1,110 @@
-"""Comparison of several trainings on one chart."""
+"""Comparison of several trainings: settings, best values, curves."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 from nicegui import ui
 
+from protonet.jobs.comparison.table import Row, setting_text
+from protonet.web.comparison import Compared, chosen_trainings, compare
 from protonet.web.page import charts
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.jobs.parallel import parallel
+from protonet.web.page.parts import action, notify_errors, page_of, run_in_thread
 from protonet.web.progress import Curves, curves_of
 from protonet.web.site import Site
-from protonet.web.store import TRAINING, Job
+from protonet.web.store import Job
 
 _KINDS = {"loss": "Training loss", "validation_loss": "Validation loss", "rate": "Learning rate"}
+
+
+_LINK = """<q-td :props="props"><a :href="props.row.link" class="nicegui-link">{{ props.value }}</a>
+</q-td>"""
+_DRAWN = 20
+"""Trainings whose curves are drawn together."""
 
 
 def add(site: Site) -> None:
     """Add the page."""
 
     @ui.page("/compare")
-    def compare_page(jobs: str = "") -> None:
+    def compare_page(jobs: str = "", group: str = "") -> None:
         with frame("Compare", "Jobs"):
-            heading("Compare")
+            heading(f"Compare: {group}" if group else "Compare")
             with notify_errors():
-                found = [site.get(each, TRAINING) for each in jobs.split(",")[:20] if each]
-                filled_deferred("Reading the trainings ...", lambda: _fill(site, found))
+                found, total = chosen_trainings(site, jobs, group)
+                if not found:
+                    ui.label("No training is in this group.").classes("quiet")
+                    return
+                query = urlencode({"group": group} if group else {"jobs": jobs})
+                filled_deferred(
+                    "Reading the trainings ...", lambda: _fill(site, found, total, query)
+                )
 
 
-async def _fill(site: Site, jobs: list[Job]) -> None:
-    """Fill in the chart: metrics of long trainings take a while to read."""
+async def _fill(site: Site, jobs: list[Job], total: int, query: str) -> None:
+    """Fill in the page: metrics of long trainings take a while to read."""
+    compared = await run_in_thread(compare, site, jobs, total)
+    with panel("Settings that differ, and best values"):
+        if total > len(jobs):
+            ui.label(f"The newest {len(jobs):,} of {total:,} trainings.").classes("quiet")
+        _table(compared)
+        action("CSV", "download", lambda: ui.download(f"/api/jobs/table.csv?{query}"))
+    if len(jobs) > 1 and compared.table.settings and compared.table.outputs:
+        with panel("Each training as a line"):
+            ui.echart(parallel(compared.table)).classes("chart")
+    await _curves(site, jobs)
+
+
+def _table(compared: Compared) -> None:
+    """The table, sorted by a click on a title; the best of each column is bold."""
+    table = compared.table
+    names = [*table.settings, *table.outputs]
+    columns = [{"name": "name", "label": "Training", "field": "name", "align": "left",
+                "sortable": True}]  # fmt: skip
+    columns += [
+        {"name": f"value{place}", "label": name, "field": f"value{place}", "align": "right",
+         "sortable": True, ":format": f"(value, row) => row.text{place}"}
+        for place, name in enumerate(names)
+    ]  # fmt: skip
+    winners = {name: table.winners(name) for name in table.outputs}
+    rows: list[dict[str, Any]] = []
+    for place, (job, row) in enumerate(zip(compared.jobs, table.rows, strict=True)):
+        rows.append({"id": job.id, "name": job.name, "link": page_of(job)})
+        for at, name in enumerate(names):
+            wins = place in winners.get(name, ())
+            value, text = _cell(row, name, wins=wins, output=at >= len(table.settings))
+            rows[-1] |= {f"value{at}": value, f"text{at}": text}
+    made = ui.table(columns=columns, rows=rows, row_key="id", pagination={"rowsPerPage": 50})
+    made.props("flat dense wrap-cells").classes("w-full compared")
+    made.add_slot("body-cell-name", _LINK)
+
+
+def _cell(row: Row, name: str, *, wins: bool, output: bool) -> tuple[Any, str]:
+    """The value of a cell to sort by, and its text."""
+    if not output:
+        value = row.settings.get(name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return value if number else setting_text(value), setting_text(value)
+    best = row.best.get(name)
+    if best is None:
+        return None, "\u2013"
+    return best.value, f"{best.value:.5g} at {best.iteration:,}{' (best)' if wins else ''}"
+
+
+async def _curves(site: Site, jobs: list[Job]) -> None:
+    """The curves of the first trainings on one chart."""
+    drawn = jobs[:_DRAWN]
     curves = {
         f"{job.name} ({job.id[-6:]})": await run_in_thread(curves_of, site.workspace, job)
-        for job in jobs
+        for job in drawn
     }
-    with panel():
+    with panel("Curves"):
+        if len(jobs) > len(drawn):
+            ui.label(f"Those of the first {len(drawn)} of {len(jobs)} trainings.").classes("quiet")
         with ui.row().classes("items-center"):
             outputs = sorted({name for each in curves.values() for name in each.outputs})
             kinds = {**_KINDS, **{name: name for name in outputs}}

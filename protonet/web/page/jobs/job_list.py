@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -177,7 +178,7 @@ class JobList:
             self.chosen.box(job.id, f"Choose {quoted(job.name)}")
             job_link(job).classes("name")
             status_badge(job)
-            ui.label(job.group).classes("quiet")
+            self._group_link(job)
             if self.query.kind == TRAINING:
                 data = (known[each] for each in job.needs if each in known)
                 found = next((each for each in data if each.kind == DATASET), None)
@@ -187,6 +188,13 @@ class JobList:
                     job_link(found).classes("quiet")
             ui.label(when(job.created)).classes("quiet number")
             ui.label(duration(elapsed(job)) if job.started else "").classes("quiet number")
+
+    def _group_link(self, job: Job) -> None:
+        """The group of a job; that of a training leads to its comparison."""
+        if job.group and self.query.kind == TRAINING:
+            ui.link(job.group, f"/compare?{urlencode({'group': job.group})}").classes("quiet")
+        else:
+            ui.label(job.group).classes("quiet")
 
 
 def _group_of(shown: str | None) -> str | None:
