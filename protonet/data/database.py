@@ -200,6 +200,11 @@ class Database:
         return self._store
 
 
+def is_database(path: Path) -> bool:
+    """Whether a folder has the files of an LMDB or a LevelDB."""
+    return (path / DATA_FILE).exists() or is_leveldb(path)
+
+
 def _open(path: Path) -> _Store:
     """The store of the database at ``path``, recognized by its files.
 

@@ -5,10 +5,11 @@
 - ``reading``: networks from what users give: prototxt, Lua texts, .t7 files.
 - ``checks``: checks of nets and databases before anything is allocated or trained.
 - ``training``: start a training from a pasted network or a solver file, resume it; its loop.
-- ``tasks``: tasks of worker processes, and how errors are reported.
 - ``inference``: open a trained net and predict, or inspect its activations.
 - ``detection``: the objects that a detector finds in image files, and pictures of them.
 - ``evaluation``: evaluate a trained net: outputs over a data set, metrics of classes and vectors.
 - ``comparison``: compare runs: the settings that differ, the best values.
+- ``predictions``: predictions on many images with their truths, kept in files: wrong ones first.
 - ``profiling``: profile a net, and compare it with the machine's peak rates.
+- ``tasks``: tasks of worker processes, and how errors are reported.
 """

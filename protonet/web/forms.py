@@ -39,16 +39,39 @@ class BulkForm(Form):
     group: Group = ""
 
 
-class ListForm(Form):
-    """Images on the server for prediction: a list of files, a folder, or a database.
+class TestForm(Form):
+    """Images on the server for a test: a database, a folder, or a list of files.
 
-    ``labels`` is the database of their label vectors.
+    ``labels`` is the database of their label vectors; ``most`` limits the number of images.
     """
+
+    __test__ = False  # not a test of pytest
 
     path: Place
     labels: Place | None = None
     snapshot: Annotated[str, Field(pattern=r"^(best|last|\d{1,12})$")] = "last"
+    most: Annotated[int, Field(ge=1, le=10**9)] | None = None
+
+
+class ListForm(TestForm):
+    """Images for a test that is answered at once."""
+
     most: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class ImagesQuery(Form):
+    """A page of the images of a test.
+
+    ``order``: of classes ``wrong`` (the surest first), ``cell`` of the confusion matrix (``truth``,
+    ``predicted``), ``likeliest`` (the greatest score of ``predicted`` first); of numbers ``worst``
+    (the farthest off first); ``all`` as they are stored.
+    """
+
+    order: Literal["wrong", "cell", "likeliest", "worst", "all"] = "all"
+    truth: Annotated[int, Field(ge=0)] | None = None
+    predicted: Annotated[int, Field(ge=0)] | None = None
+    offset: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1, le=200)] = 24
 
 
 def numbers(text: str, kind: Callable[[str], N]) -> list[N]:

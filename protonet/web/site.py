@@ -17,6 +17,7 @@ from protonet.web.datasets import Databases, Reports
 from protonet.web.datasets.indexing import Indexes
 from protonet.web.progress import progress_of, run_of
 from protonet.web.queue import Queue
+from protonet.web.results.tests import Tests
 from protonet.web.store import DATASET, DONE, ENDED, ERROR, RUN, TRAINING, Job, Store
 from protonet.web.workspace import Workspace
 
@@ -31,6 +32,7 @@ class Site:
         self.checks = Checks()
         self.reports = Reports()
         self.indexes = Indexes()
+        self.tests = Tests(workspace)
 
     def start(self) -> None:
         """Start the queue, including jobs that another server started."""

@@ -179,17 +179,20 @@ def test_testing(api: TestClient, training: str, dataset: str) -> None:
         answer = api.post(f"/api/jobs/{training}/test", files=files, data=data)
         assert answer.status_code == status, (files, data, answer.text)
     many = {"path": f"jobs/{dataset}/data/val_images", "labels": f"jobs/{dataset}/data/val_labels"}
-    found = api.post(f"/api/jobs/{training}/test-many", json=many).json()
-    assert found["count"] == 8
-    assert len(found["components"]) == 2
-    images = api.post(f"/api/jobs/{training}/test-many", json={"path": f"jobs/{dataset}/data"})
-    assert images.json()["rows"][0][0].endswith(".png")
-    assert api.post(f"/api/jobs/{training}/test-many", json={"path": "nowhere"}).status_code == 400
-    listed = api.site.workspace.folder / "list.txt"  # type: ignore[attr-defined]
-    listed.write_text("/etc/passwd\n")
-    refused = api.post(f"/api/jobs/{training}/test-many", json={"path": "list.txt"})
-    assert refused.status_code == 400
-    assert "outside of the folders" in refused.json()["error"]
+    begun = api.post(f"/api/jobs/{training}/tests", json=many)
+    assert begun.status_code == 202
+    test = f"/api/jobs/{training}/tests/{begun.json()['key']}"
+    wait_for(lambda: api.get(test).json()["status"] == "done", "the test")
+    assert api.get(test).json()["summary"]["count"] == 8
+    assert api.get(f"{test}/images?order=worst").json()["total"] == 8
+    for path, status in (
+        (f"{test}/images?order=wrong", 400),
+        (f"{test}/images?count=1000", 422),
+        (f"/api/jobs/{training}/tests/none", 400),
+    ):
+        assert api.get(path).status_code == status, path
+    for body in ({"path": "nowhere"}, {"path": "/etc"}):
+        assert api.post(f"/api/jobs/{training}/tests", json=body).status_code == 400
 
 
 def test_events(api: TestClient, training: str) -> None:

@@ -156,7 +156,7 @@ def attacks(dataset: str, training: str) -> Iterator[tuple[str, str, bytes | Non
     for name in names:
         yield posted("/api/datasets/databases", {"name": "x", "train_images": name})
         yield posted("/api/datasets/folders", {"name": "x", "folder": name})
-        yield posted(f"/api/jobs/{training}/test-many", {"path": name})
+        yield posted(f"/api/jobs/{training}/tests", {"path": name})
         body, kind = multipart({"path": name}, [])
         yield "POST", f"/api/jobs/{training}/test", body, {"content-type": kind}
     uploads = [("../x.png", png()), ("/etc/x.png", png()), ("x.png", bomb()), ("x.png", b"text"),

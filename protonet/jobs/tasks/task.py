@@ -16,6 +16,7 @@ from protonet.jobs.tasks.datasets import (
     MakeGradients,
     MakeShapes,
 )
+from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 
@@ -29,7 +30,7 @@ MakeDataset = (
     | ConvertDetection
     | ConvertSegmentation
 )
-Task = MakeDataset | TrainNetwork | ResumeRun
+Task = MakeDataset | TrainNetwork | ResumeRun | PredictImages
 
 KINDS: dict[str, type[Task]] = {
     "gradients": MakeGradients,
@@ -42,6 +43,7 @@ KINDS: dict[str, type[Task]] = {
     "detection": ConvertDetection,
     "train": TrainNetwork,
     "resume": ResumeRun,
+    "predict": PredictImages,
 }
 
 

@@ -19,6 +19,7 @@ from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
 from protonet.jobs.tasks.datasets import ConvertDetection
 from protonet.jobs.tasks.failures import REPORTED, failure_of
+from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.progress_log import (
     PROGRESS,
     Watch,
@@ -74,6 +75,9 @@ def do(task: Task, folder: Path) -> int:
         return _train(task)
     (folder / PROGRESS).unlink(missing_ok=True)
     watch = _watch(folder, "images")
+    if isinstance(task, PredictImages):
+        print(f"predicted: {task.predict(folder, watch).count} images")
+        return 0
     parts: Mapping[str, int]
     told: Mapping[str, int]
     if isinstance(task, ConvertDetection | ConvertSegmentation):

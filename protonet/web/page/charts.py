@@ -112,6 +112,35 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
     }  # fmt: skip
 
 
+def confusion(classes: Sequence[str], cells: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
+    """Images by (true class, predicted class) as colors of shares of the true class; a point's data
+    begin with the predicted and the true class.
+    """
+    totals = [0] * len(classes)
+    for truth, _, images in cells:
+        totals[truth] += images
+    data = [
+        {"value": [said, truth, images / totals[truth]], "name": str(images)}
+        for truth, said, images in cells
+    ]
+    names = [name if len(name) <= 24 else f"{name[:22]}..." for name in classes]
+    numbers = {"show": len(classes) <= 20, "formatter": "{b}", "color": "inherit"}
+    label = {"color": _TEXT, "hideOverlap": True}
+    return {
+        **_BASE,
+        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 28, "containLabel": True},
+        "xAxis": {"type": "category", "data": names, "name": "predicted class",
+                  "nameLocation": "middle", "nameGap": 24, "axisLabel": {**label, "rotate": 60}},
+        "yAxis": {"type": "category", "data": names, "inverse": True, "axisLabel": label},
+        "visualMap": {"min": 0, "max": 1, "show": False, "dimension": 2,
+                      "inRange": {"color": ["#dbe9f6", "#08306b"]}},
+        "tooltip": {"confine": True,
+                    ":formatter": "p => `${p.name} images`"},
+        "series": [{"type": "heatmap", "data": data, "label": numbers,
+                    "emphasis": {"itemStyle": {"borderColor": VALIDATION, "borderWidth": 2}}}],
+    }  # fmt: skip
+
+
 _SHORT = {
     ":formatter": "v => v && (Math.abs(v) >= 1e6 || Math.abs(v) < 1e-3)"
     " ? v.toExponential(3).replace(/\\.?0+e/, 'e') : +v.toPrecision(6)"

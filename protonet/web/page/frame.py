@@ -80,6 +80,10 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .samples figure { margin: 0; }
 .mean, .seen { width: 10rem; image-rendering: pixelated; border: 1px solid var(--line);
   border-radius: 6px; }
+.samples figcaption, .name-of-image { overflow-wrap: anywhere; font-size: .8rem; }
+.wrong { color: var(--bad); font-weight: 600; }
+.scrolls { overflow: auto; max-width: 100%; }
+.score { width: 8rem; }
 .output { font-size: 1.15rem; font-weight: 600; }
 .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .75rem;
   width: 100%; align-items: start; }

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Query, UploadFile
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web import forms
 from protonet.web.progress import run_of
-from protonet.web.results import image as predictions
+from protonet.web.results.image import predict_image
+from protonet.web.results.listing import image_page, summary
+from protonet.web.results.tests import state_view
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
 from protonet.web.uploads import check_image, safe_name
@@ -36,33 +38,31 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
         """
         job = site.get(job_id, TRAINING)
         with asked_image(site, image, path) as file:
-            found = plain(predictions.predict_image(started_run(site, job), file, snapshot))
+            found = plain(predict_image(started_run(site, job), file, snapshot))
             shown = image.filename if image is not None else path
             return {**found, **found.pop("answer"), "image": shown or ""}
 
-    @routes.post("/{job_id}/test-many")
-    def test_many(job_id: str, form: forms.ListForm) -> dict[str, Any]:
-        """Predict on a database, a folder, or a list of files."""
-        return dict(plain(predict_many(site, site.get(job_id, TRAINING), form)))
+    @routes.post("/{job_id}/tests", status_code=202)
+    def begin_test(job_id: str, form: forms.TestForm) -> dict[str, Any]:
+        """Begin a test on a database, a folder, or a list; the same test is found again."""
+        return state_view(site.tests.start(site.get(job_id, TRAINING), form))
 
+    @routes.get("/{job_id}/tests/{key}")
+    def show_test(job_id: str, key: str) -> dict[str, Any]:
+        """How a test is, and when it is done its figures."""
+        job = site.get(job_id, TRAINING)
+        state = site.tests.state(job, key)
+        done = state.status == "done"
+        found = plain(summary(site.tests.open(job, key))) if done else None
+        return {**state_view(state), "summary": found}
 
-def predict_many(site: Site, job: Job, form: forms.ListForm) -> predictions.Predictions:
-    """Predict on a database, a folder, or a list of files.
-
-    Raises:
-        UsageError, DataError: for files that are absent, not allowed, or unusable.
-    """
-    run, path = started_run(site, job), site.workspace.inside(form.path)
-    if not path.exists():
-        raise UsageError(f"{form.path}: no such file or folder")
-    if (path / "data.mdb").exists() or (path / "CURRENT").exists():
-        labels = site.workspace.inside(form.labels) if form.labels else None
-        return predictions.predict_database(run, path, labels, form.snapshot, form.most)
-
-    def allow(file: Path) -> None:
-        site.workspace.inside(str(file.absolute()))
-
-    return predictions.predict_list(run, path, form.snapshot, form.most, allow)
+    @routes.get("/{job_id}/tests/{key}/images")
+    def list_images(
+        job_id: str, key: str, query: Annotated[forms.ImagesQuery, Query()]
+    ) -> dict[str, Any]:
+        """Images of a test that is done, with pictures, truths and predictions."""
+        found = site.tests.open(site.get(job_id, TRAINING), key)
+        return dict(plain(image_page(found, query)))
 
 
 def started_run(site: Site, job: Job) -> RunDirectory:

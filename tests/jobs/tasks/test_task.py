@@ -17,6 +17,7 @@ from protonet.jobs.tasks.datasets import (
     MakeGradients,
     MakeShapes,
 )
+from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation, MakeSegments
 from protonet.jobs.tasks.task import KINDS, Task, read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
@@ -31,6 +32,7 @@ TASKS: list[Task] = [
                     out=Path("run"), early_stop=None, average=0.9, python_layers=False),
     ),
     ResumeRun(Path("run"), 12.5),
+    PredictImages(run=Path("run"), images=Path("db"), most=7, folders=(Path("in"),)),
     MakeSegments(folder=Path("data"), height=20, seed=3),
     ConvertSegmentation(root=Path("a"), folder=Path("b"), labels=Path("c"), ignore="none"),
     MakeShapes(folder=Path("data"), count=7),

@@ -8,13 +8,13 @@ from nicegui import ui
 
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets.databases import Form
-from protonet.web.page.results import numbers, segmentation
+from protonet.web.page.results import classification, numbers, segmentation
 from protonet.web.page.results.panel import Place, snapshot_selection
 from protonet.web.site import Site
 from protonet.web.store import Job
 
 MODULES: dict[Form, ModuleType] = {
-    "classification": numbers,
+    "classification": classification,
     "regression": numbers,
     "detection": numbers,
     "segmentation": segmentation,

@@ -1,45 +1,18 @@
-"""Asking on the page: an upload, a snapshot, many at once, and what is no image."""
+"""Numbers on the page: charts of errors, and the images that are farthest off."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.web.browser import Walker
 from tests.web.conftest import Served
-
-
-def test_an_uploaded_image(walker: Walker, server: Served, tmp_path: Path) -> None:
-    page = walker.page
-    image = server.folder / "jobs" / server.dataset / "data" / "test.png"
-    walker.goto(f"/jobs/{server.training}")
-    walker.sees("Test a single image")
-    page.get_by_label("Snapshot").click()
-    page.get_by_role("option", name="Best snapshot").click()
-    page.locator("input[type=file]").set_input_files(image)
-    walker.sees("output: [")
-    assert page.get_by_alt_text("the preprocessed image").count() == 1
-    assert page.locator(".statistic").count() >= 3
-    (tmp_path / "bad.png").write_text("not a readable image")
-    page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
-    walker.sees("bad.png: is not a readable image")
-
-
-def test_the_one_that_the_data_set_has(walker: Walker, server: Served) -> None:
-    page = walker.page
-    walker.goto(f"/jobs/{server.training}")
-    page.get_by_role("button", name="Test one").click()
-    walker.sees("output: [")
-    page.get_by_label("Image on the server").fill("/etc/passwd")
-    page.get_by_role("button", name="Test one").click()
-    walker.sees("outside of the folders")
 
 
 def test_many(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto(f"/jobs/{server.training}")
     page.get_by_role("button", name="Test many").click()
-    walker.sees("Farthest off")
-    assert page.locator(".charts canvas").count() == 2
-    page.get_by_label("Images", exact=True).fill("nowhere")
-    page.get_by_role("button", name="Test many").click()
-    walker.sees("nowhere: no such file or folder")
+    walker.sees("Farthest off: 1 to")
+    assert page.locator(".charts canvas").count() == 4
+    walker.sees("output[1]: RMSE")
+    page.get_by_label("Show", exact=True).click()
+    page.get_by_role("option", name="All images in their order").click()
+    walker.sees("All images: 1 to")

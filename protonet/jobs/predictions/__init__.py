@@ -1,0 +1,1 @@
+"""Predictions on many images with their truths, kept in files."""

@@ -1,0 +1,156 @@
+"""Predict on all images of a database, a folder or a list, and keep what the net says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.database import Database, is_database
+from protonet.data.datum import decode
+from protonet.errors import DataError, UsageError
+from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.predictions.stored import About, PredictionWriter
+from protonet.jobs.run.directory import RunDirectory
+
+_BATCH = 64
+
+Progress = Callable[[int, int], None]
+Allow = Callable[[Path], object]
+
+
+def predict_all(
+    run: RunDirectory,
+    folder: Path,
+    images: Path,
+    labels: Path | None = None,
+    snapshot: str = "last",
+    *,
+    most: int | None = None,
+    progress: Progress = lambda _, __: None,
+    allow: Allow = lambda _: None,
+) -> About:
+    """Predict on images with their classes, or with the label vectors of the database ``labels``.
+
+    Args:
+        run: a training of one output.
+        folder: a new one for the predictions.
+        images: a database, a folder or a list of files.
+        labels: label vectors with the keys of the database.
+        snapshot: as for ``Predictor``.
+        most: the number of images, from the first one; None for all.
+        progress: called with the number of images done, and of all.
+        allow: called with each file of a folder or list; raises for one that may not be read.
+
+    Raises:
+        UsageError, DataError: for images or labels that cannot be read, or do not fit the net.
+    """
+    with Predictor(run, snapshot) as predictor:
+        if is_database(images):
+            return _predict_database(predictor, folder, images, labels, most, progress)
+        return _predict_items(predictor, folder, images, most, progress, allow)
+
+
+def _writer(
+    predictor: Predictor, folder: Path, images: Path, labels: Path | None, most: int
+) -> PredictionWriter:
+    """A writer for the first output: numbers with ``labels``, else scores of classes."""
+    name, shape = next(iter(predictor.outputs.items()))
+    width = int(np.prod(shape[1:]))
+    names = predictor.class_names or []
+    classes: tuple[str, ...] = ()
+    if labels is None and (names or width > 1):
+        classes = tuple(names) if len(names) == width else tuple(map(str, range(width)))
+    about = About(predictor.iteration, name, images, labels, classes)
+    return PredictionWriter(folder, about, most, width)
+
+
+def _predict_database(
+    predictor: Predictor,
+    folder: Path,
+    images: Path,
+    labels: Path | None,
+    most: int | None,
+    progress: Progress,
+) -> About:
+    with ExitStack() as stack:
+        stored = stack.enter_context(Database(images))
+        vectors = None if labels is None else stack.enter_context(Database(labels))
+        keys = stored.keys()[:most]
+        if not keys:
+            raise DataError(f"{images}: there is no image to predict on")
+        writer = stack.enter_context(_writer(predictor, folder, images, labels, len(keys)))
+        left = iter(keys)
+        done = 0
+        while batch := list(islice(left, _BATCH)):
+            pixels = [_pixels(stored, key, predictor) for key in batch]
+            for key, outputs in zip(batch, predictor.ask(pixels), strict=True):
+                scores = next(iter(outputs.values()))
+                truth = _truth(stored, vectors, key, scores.size)
+                writer.add(key.decode(errors="replace"), scores, truth)
+            done += len(batch)
+            progress(done, len(keys))
+        return writer.complete()
+
+
+def _pixels(stored: Database, key: bytes, predictor: Predictor) -> np.ndarray:
+    image, _ = stored.image(key)
+    if image.shape != predictor.transformer.shape:
+        raise DataError(
+            f"{stored.where(key)}: the image is {image.shape}, the net was trained on "
+            f"{predictor.transformer.shape}"
+        )
+    return image
+
+
+def _truth(stored: Database, vectors: Database | None, key: bytes, width: int) -> Sequence[float]:
+    """The class of a record, or its label vector."""
+    if vectors is None:
+        return [float(stored.get(key).label)]
+    vector = decode(vectors.get(key), vectors.where(key)).ravel()
+    if vector.size != width:
+        raise DataError(
+            f"{vectors.where(key)}: the net predicts {width} number(s), the label has {vector.size}"
+        )
+    return [float(value) for value in vector]
+
+
+def _predict_items(
+    predictor: Predictor,
+    folder: Path,
+    images: Path,
+    most: int | None,
+    progress: Progress,
+    allow: Allow,
+) -> About:
+    if not images.is_dir() and images.suffix.lower() not in LISTS:
+        raise UsageError(
+            f"{images.name}: expected a database, a folder, or a list of files ({', '.join(LISTS)})"
+        )
+    classes = predictor.class_names
+    items = find_items([images], classes, len(classes or ())).items[:most]
+    for item in items:
+        allow(item.path)
+    with _writer(predictor, folder, images, None, len(items)) as writer:
+        for done, (item, scores) in enumerate(_answers(predictor, items, writer), 1):
+            writer.add(str(item.path), scores, None if item.truth is None else [float(item.truth)])
+            progress(done, len(items))
+        return writer.complete()
+
+
+def _answers(
+    predictor: Predictor, items: Sequence[Item], writer: PredictionWriter
+) -> Iterator[tuple[Item, np.ndarray]]:
+    """The images that can be read, with the net's first output."""
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        left = iter(batch)
+        paths = [item.path for item in batch]
+        for found in predictor.stream(paths, lambda _, error: writer.fail(str(error))):
+            # In the order of the files, without those that cannot be read.
+            item = next(item for item in left if item.path == found.image)
+            yield item, next(iter(found.outputs.values()))

@@ -1,0 +1,137 @@
+"""Predictions on many images, kept in a folder: written image by image, read in any order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from protonet.errors import FormatError
+from protonet.formats.atomic import write_atomic
+from protonet.formats.json_text import parse_json
+from protonet.jobs.json_form import from_json, to_json
+
+_INFO, _NAMES = "predictions.json", "names.txt"
+_SCORES, _TRUTHS = "scores.npy", "truths.npy"
+_MOST_FAILED = 1000
+
+
+@dataclass(frozen=True)
+class About:
+    """What was predicted: with the weights of ``iteration``, the output ``output`` for ``count``
+    images.
+
+    ``images`` is their database, folder or list; ``labels`` the database of their label vectors;
+    ``classes`` the names of a classifier's classes, empty for numbers. ``failed`` are messages on
+    images that could not be read, the first thousand of ``failures``.
+    """
+
+    iteration: int
+    output: str
+    images: Path
+    labels: Path | None = None
+    classes: tuple[str, ...] = ()
+    count: int = 0
+    failed: tuple[str, ...] = ()
+    failures: int = 0
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether each image has a class."""
+        return bool(self.classes)
+
+
+class PredictionWriter:
+    """Writes predictions to a new folder; they can be read after ``complete``. Use ``with``.
+
+    Args:
+        folder: exists, and has no predictions.
+        about: what is predicted; ``count`` and ``failed`` are those that are added.
+        most: the number of images, or more.
+        width: numbers of a prediction.
+    """
+
+    def __init__(self, folder: Path, about: About, most: int, width: int) -> None:
+        self._folder, self._about = folder, about
+        true = 1 if about.of_classes else width
+        self._scores = _new(folder / _SCORES, (most, width))
+        self._truths = _new(folder / _TRUTHS, (most, true))
+        self._names = (folder / _NAMES).open("w", encoding="utf-8")
+        self._failed: list[str] = []
+        self._failures = self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._names.close()
+
+    def add(self, name: str, scores: np.ndarray, truth: Sequence[float] | None) -> None:
+        """Add an image: its key or file, the net's output, and its class or numbers if known."""
+        self._scores[self._count] = scores.ravel()
+        self._truths[self._count] = np.nan if truth is None else truth
+        self._names.write(json.dumps(name) + "\n")
+        self._count += 1
+
+    def fail(self, message: str) -> None:
+        """Add an image that cannot be read."""
+        self._failures += 1
+        if len(self._failed) < _MOST_FAILED:
+            self._failed.append(message)
+
+    def complete(self) -> About:
+        """Complete the files."""
+        self._names.close()
+        self._scores.flush()
+        self._truths.flush()
+        about = replace(
+            self._about,
+            count=self._count,
+            failed=tuple(self._failed),
+            failures=self._failures,
+        )
+        write_atomic(self._folder / _INFO, json.dumps(to_json(about)).encode())
+        return about
+
+
+@dataclass(frozen=True)
+class StoredPredictions:
+    """The predictions of a folder. ``scores`` (images x numbers) and ``truths`` (images x 1 for
+    classes, images x numbers else; NaN where unknown) are mapped from their files.
+    """
+
+    about: About
+    scores: np.ndarray = field(repr=False)
+    truths: np.ndarray = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+
+    @staticmethod
+    def read(folder: Path) -> StoredPredictions:
+        """The complete predictions of a folder.
+
+        Raises:
+            FormatError: for files that are damaged, or absent.
+        """
+        try:
+            values = parse_json((folder / _INFO).read_text(encoding="utf-8"))
+            about = from_json(About, values, str(folder / _INFO))
+            count = about.count
+            scores, truths = (
+                np.load(folder / name, mmap_mode="r", allow_pickle=False)[:count]
+                for name in (_SCORES, _TRUTHS)
+            )
+            with (folder / _NAMES).open(encoding="utf-8") as lines:
+                names = tuple(json.loads(line) for line in lines)
+        except (OSError, ValueError) as error:
+            raise FormatError(f"{folder}: the predictions cannot be read: {error}") from error
+        if not len(scores) == len(truths) == len(names) == count:
+            raise FormatError(f"{folder}: the predictions are damaged: not all have {count} images")
+        return StoredPredictions(about, scores, truths, names)
+
+
+def _new(path: Path, shape: tuple[int, int]) -> np.memmap[Any, Any]:
+    return np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=shape)

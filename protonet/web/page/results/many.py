@@ -1,0 +1,152 @@
+"""The form of a test on many images, its progress, and pages of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nicegui import ui
+
+from protonet.jobs.predictions.classes import ClassPredictions
+from protonet.jobs.predictions.numbers import NumberPredictions
+from protonet.jobs.tasks.progress_log import line_of
+from protonet.web.forms import ImagesQuery, TestForm
+from protonet.web.page.frame import panel
+from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.results.panel import Place
+from protonet.web.results.listing import ImagePage, Seen, image_page
+from protonet.web.data_url import data_url
+
+Found = ClassPredictions | NumberPredictions
+_TICK = 0.3
+_PAGE = 24
+
+
+class ManyForm:
+    """The form of many images. A test runs in a process of its own; a page may be left meanwhile.
+
+    Args:
+        place: the training.
+        show: adds the results to the page; the figures are read on a thread before.
+    """
+
+    def __init__(self, place: Place, show: Callable[[Found], Any]) -> None:
+        self.place, self.show = place, show
+        self.key = ""
+
+    def build(self) -> None:
+        """Add the form."""
+        databases = self.place.databases
+        with panel("Test many"):
+            told = "A database, a folder of images, or a list of files."
+            ui.label(told).classes("quiet")
+            with ui.element("div").classes("fields"):
+                self.images = _text("Images", databases.val_images or databases.train_images)
+                self.labels = _text("Label vectors", databases.val_labels)
+                self.most = ui.number("At most (empty for all)", min=1, precision=0)
+                self.most.props("outlined dense").classes("field")
+            ui.button("Test many", on_click=self._begin)
+            self.status = ui.label().classes("quiet").props('role="status"')
+            self.bar = ui.linear_progress(0, show_value=False, size="6px")
+            self.bar.props('aria-label="Progress of the test"')
+            self.bar.set_visibility(False)
+            self.results = ui.column().classes("w-full gap-4")
+            self.timer = ui.timer(_TICK, self._look, active=False)
+
+    async def _begin(self) -> None:
+        self.results.clear()
+        self.status.text = ""
+        self.timer.deactivate()
+        self.bar.set_visibility(False)
+        with notify_errors():
+            most = self.most.value
+            form = TestForm(
+                path=self.images.value or "", labels=self.labels.value or None,
+                snapshot=self.place.snapshot.value, most=None if most is None else int(most),
+            )  # fmt: skip
+            tests, job = self.place.site.tests, self.place.job
+            self.key = (await run_in_thread(tests.start, job, form)).key
+            self.status.text = "Beginning ..."
+            self.bar.set_visibility(True)
+            self.timer.activate()
+
+    async def _look(self) -> None:
+        tests, job = self.place.site.tests, self.place.job
+        with notify_errors():
+            state = await run_in_thread(tests.state, job, self.key)
+            if state.status == "run":
+                if state.progress is not None:
+                    self.status.text = line_of(state.progress)
+                    self.bar.value = state.progress.done / max(1, state.progress.total)
+                return
+            self.timer.deactivate()
+            self.bar.set_visibility(False)
+            self.status.text = ""
+            if state.status == "error":
+                with self.results, ui.row().classes("mistake w-full"):
+                    ui.label(state.error).classes("told")
+                return
+            found = await run_in_thread(tests.open, job, self.key)
+            with self.results:
+                await self.show(found)
+
+
+class ImagePages:
+    """Pages of images of a test.
+
+    Args:
+        found: the predictions.
+        told: adds what is told below a picture.
+    """
+
+    def __init__(self, found: Found, told: Callable[[Seen], Any]) -> None:
+        self.found, self.told = found, told
+        self.query = ImagesQuery()
+        self.title = ui.label().classes("quiet").props('role="status"')
+        self.grid = ui.element("div").classes("samples images")
+        self.pages = ui.pagination(1, 1, direction_links=True, on_change=self._turn)
+        self.pages.props(':max-pages="7" boundary-numbers')
+
+    async def choose(self, query: ImagesQuery, title: str) -> None:
+        """Show the first page of an order; ``title`` says which images these are."""
+        self.query, self.shown = query, title
+        page = await self._fill(0)
+        self.pages.max = max(1, -(-page.total // _PAGE))
+        self.pages.value = 1
+        self.pages.set_visibility(page.total > _PAGE)
+
+    async def _turn(self) -> None:
+        if self.pages.value and (self.pages.value - 1) * _PAGE != self.query.offset:
+            await self._fill((self.pages.value - 1) * _PAGE)
+
+    async def _fill(self, offset: int) -> ImagePage:
+        self.query = self.query.model_copy(update={"offset": offset, "count": _PAGE})
+        page = await run_in_thread(image_page, self.found, self.query)
+        last = offset + len(page.images)
+        numbers = f"{offset + 1:,} to {last:,} of {page.total:,}" if page.total else "none"
+        self.title.text = f"{self.shown}: {numbers}"
+        self.grid.clear()
+        with self.grid:
+            for seen in page.images:
+                with ui.element("figure"):
+                    if seen.png is not None:
+                        name = seen.image.name.replace('"', "'")
+                        ui.element("img").props(f'src="{data_url(seen.png)}" alt="{name}"')
+                    self.told(seen)
+        return page
+
+
+def show_failures(failed: Sequence[str], failures: int) -> None:
+    """The images that could not be read."""
+    if not failures:
+        return
+    with ui.expansion(f"{failures:,} images could not be read").classes("w-full"):
+        for message in failed:
+            ui.label(message).classes("mistake")
+        if failures > len(failed):
+            ui.label(f"and {failures - len(failed):,} more").classes("quiet")
+
+
+def _text(label: str, value: object) -> ui.input:
+    made = ui.input(label, value=str(value) if value else "")
+    return made.props("outlined dense").classes("field")

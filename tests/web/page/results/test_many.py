@@ -1,0 +1,22 @@
+"""A test on many images on the page: progress, pages, and what stays after a mistake."""
+
+from __future__ import annotations
+
+from tests.web.browser import Walker
+from tests.web.conftest import Served
+
+
+def test_many(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_label("Images", exact=True).fill(f"jobs/{server.dataset}/data/train_images")
+    page.get_by_label("Label vectors").fill(f"jobs/{server.dataset}/data/train_labels")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("Farthest off: 1 to 24 of 60")
+    assert page.locator(".images img").count() == 24
+    page.get_by_label("3", exact=True).click()
+    walker.sees("Farthest off: 49 to 60 of 60")
+    page.get_by_label("Images", exact=True).fill("nowhere")
+    page.get_by_role("button", name="Test many").click()
+    walker.sees("nowhere: no such file or folder")
+    assert page.locator(".images").count() == 0

@@ -1,0 +1,97 @@
+"""Tests on many images: processes, found again, and what they may read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import UsageError
+from protonet.jobs.predictions.classes import ClassPredictions
+from protonet.jobs.predictions.numbers import NumberPredictions
+from protonet.web.forms import TestForm
+from protonet.web.progress import run_of
+from protonet.web.results.tests import Tests, TestState, state_view
+from protonet.web.site import Site
+from protonet.web.store import DONE, TRAINING, Job
+from protonet.web.workspace import Workspace
+from tests.web.browser import wait_for
+from tests.web.trained import black_and_white, shades, slopes
+
+
+@pytest.fixture
+def job(site: Site, tmp_path: Path) -> Job:
+    """A training that tells black from white; its images are in the workspace."""
+    job = site.store.update(site.add(TRAINING, "t").id, status=DONE)
+    data = site.workspace.folder / "data"
+    data.mkdir()
+    shades(black_and_white(data), run_of(site.workspace, job).path)
+    return job
+
+
+def ended(site: Site, job: Job, state: TestState) -> TestState:
+    wait_for(lambda: site.tests.state(job, state.key).status != "run", "the end of the test")
+    return site.tests.state(job, state.key)
+
+
+def test_a_test_is_made_once_and_found_again(site: Site, job: Job) -> None:
+    form = TestForm(path="data/db")
+    begun = site.tests.start(job, form)
+    assert begun.status == "run"
+    state = ended(site, job, begun)
+    assert state.status == "done"
+    found = site.tests.open(job, state.key)
+    assert isinstance(found, ClassPredictions)
+    assert found.accuracy() == 1
+    assert site.tests.start(job, form) == state
+    assert site.tests.start(job, TestForm(path="data/db", most=3)).key != state.key
+    # Another server finds it too, and data that have changed are another test.
+    assert Tests(site.workspace).state(job, state.key).status == "done"
+    os.utime(site.workspace.folder / "data" / "db" / "data.mdb", (1, 1))
+    assert site.tests.start(job, form).key != state.key
+
+
+def test_numbers(site: Site, gradients: Path) -> None:
+    site.workspace = Workspace(site.workspace.folder, (gradients,))
+    site.tests = Tests(site.workspace)
+    job = site.store.update(site.add(TRAINING, "t").id, status=DONE)
+    slopes(gradients, run_of(site.workspace, job).path)
+    form = TestForm(path=str(gradients / "val_images"), labels=str(gradients / "val_labels"))
+    state = ended(site, job, site.tests.start(job, form))
+    found = site.tests.open(job, state.key)
+    assert isinstance(found, NumberPredictions)
+    assert found.known == 8
+
+
+def test_one_that_fails_says_why_and_can_be_begun_again(site: Site, job: Job) -> None:
+    (site.workspace.folder / "list.txt").write_text("/etc/hostname\n")
+    state = ended(site, job, site.tests.start(job, TestForm(path="list.txt")))
+    assert state.status == "error"
+    assert "/etc/hostname: outside of the folders" in state.error
+    assert state_view(state)["error"] == state.error
+    with pytest.raises(UsageError, match=r"the test has failed: .*outside"):
+        site.tests.open(job, state.key)
+    assert site.tests.start(job, TestForm(path="list.txt")).status == "run"
+
+
+def test_what_cannot_be_tested(site: Site, job: Job) -> None:
+    for form, told in (
+        (TestForm(path="nowhere"), "nowhere: no such file or folder"),
+        (TestForm(path="/etc"), "outside of the folders"),
+        (TestForm(path="data/db", labels="data"), "data: no such database"),
+        (TestForm(path="data/db", snapshot="77"), "no snapshot '77'"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            site.tests.start(job, form)
+    for key in ("abc", "../run", ""):
+        with pytest.raises(UsageError, match="no test"):
+            site.tests.state(job, key)
+    with pytest.raises(UsageError, match="has not begun yet"):
+        site.tests.start(site.add(TRAINING, "u"), TestForm(path="data/db"))
+
+
+def test_only_two_run_at_once(site: Site, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tests, "_running", lambda _: 2)
+    with pytest.raises(UsageError, match="2 tests run already"):
+        site.tests.start(job, TestForm(path="data/db"))
