@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from protonet.web.data_url import data_url
 from protonet.web.page import charts
 from protonet.web.page.parts import number
 from protonet.web.results.image import ImagePrediction, Statistic
-from protonet.web.data_url import data_url
 
 
 def show_image(answer: ImagePrediction) -> None:

@@ -10,12 +10,12 @@ from nicegui import ui
 from protonet.jobs.predictions.classes import ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
 from protonet.jobs.tasks.progress_log import line_of
+from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.frame import panel
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.page.results.panel import Place
 from protonet.web.results.listing import ImagePage, Seen, image_page
-from protonet.web.data_url import data_url
 
 Found = ClassPredictions | NumberPredictions
 _TICK = 0.3
