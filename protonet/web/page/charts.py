@@ -125,9 +125,9 @@ def confusion(classes: Sequence[str], cells: Sequence[tuple[int, int, int]]) -> 
     ]
     names = [name if len(name) <= 24 else f"{name[:22]}..." for name in classes]
     numbers = {"show": len(classes) <= 20, "formatter": "{b}", "color": "inherit"}
-    label = {"color": _TEXT, "hideOverlap": True}
+    label = {"color": TEXT, "hideOverlap": True}
     return {
-        **_BASE,
+        **BASE,
         "grid": {"left": 8, "right": 16, "top": 8, "bottom": 28, "containLabel": True},
         "xAxis": {"type": "category", "data": names, "name": "predicted class",
                   "nameLocation": "middle", "nameGap": 24, "axisLabel": {**label, "rotate": 60}},
