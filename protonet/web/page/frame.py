@@ -113,7 +113,11 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .log { font-family: ui-monospace, monospace; font-size: 12px; white-space: pre; overflow: auto;
   max-height: 18rem; width: 100%; background: var(--ground); padding: .6rem; border-radius: 8px;
   display: flex; flex-direction: column-reverse; } /* a scroll box so turned begins at its end */
-a:focus-visible, button:focus-visible { outline: 2px solid #1f6fb4; outline-offset: 2px; }
+:focus-visible:not(input, textarea, .cm-content, .q-dialog *[tabindex="-1"]) {
+  outline: 2px solid var(--link); outline-offset: 2px; }
+.no-outline:focus-visible { box-shadow: 0 0 0 2px var(--ground), 0 0 0 4px var(--link); }
+.cm-editor.cm-focused, input[type=range]:focus-visible, input[type=file]:focus-visible {
+  outline: 2px solid var(--link); }
 @media (max-width: 600px) {
   .top nav a { padding: .3rem .35rem; font-size: .85rem; }
   .job { grid-template-columns: auto 1fr auto; }
