@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -74,8 +74,10 @@ def network_report(
     )
     images, deployed = image_layers(plan), frozenset[str]()
     if images:
-        deploy = make_deploy(plan.definition, images[0].transformer.output_shape)
-        deployed = frozenset(layer.name for layer in deploy.definition.net.layer)
+        # The plan has the layers of one phase only.
+        with suppress(NetworkError):
+            deploy = make_deploy(pasted, images[0].transformer.output_shape)
+            deployed = frozenset(layer.name for layer in deploy.definition.net.layer)
     return NetworkReport(
         name=pasted.net.name,
         rows=summary.rows,

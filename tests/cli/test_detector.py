@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,20 @@ def test_mistakes_are_told_at_their_lines(protonet: Any, workplace: Path) -> Non
         assert "net.prototxt:" in found.stderr
         assert "Traceback" not in found.stderr
     assert not (workplace / "run").exists()
+
+
+def test_a_network_whose_phases_differ(protonet: Any, workplace: Path) -> None:
+    """DetectNet has the layers of prediction in phase TEST alone."""
+    create_shapes(workplace / "boxes", 64, 64, 4, 2, detectnet=True)
+    net = Path(__file__).parents[2] / "examples" / "prototxt" / "detectnet" / "net.prototxt"
+    given = ("--data", "boxes/train_images", "--labels", "boxes/train_boxes")
+    checked = protonet("check", net, *given)
+    assert checked.returncode == 0, checked.stderr
+    assert "135,741 parameters" in checked.stdout
+    report = json.loads(protonet("check", net, *given, "--json").stdout)
+    assert {"conv6", "cluster"} & set(str(report).replace("'", " ").split())
+    forgotten = protonet("check", net, *given[:2])
+    assert "'label' would be class numbers, but boxes/train_images has images with boxes" in (
+        forgotten.stderr
+    )
+    assert "give --labels" in forgotten.stderr
