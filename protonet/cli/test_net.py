@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from protonet.cli.averages_json import averages_json
 from protonet.cli.box_tables import show_boxes
 from protonet.cli.caffe_flags import ModelFlags, model_options
 from protonet.cli.compute_options import no_fuse_option
@@ -41,6 +43,7 @@ _SHOWN = 8
     examples=[
         "protonet test runs/net-20260131-120000",
         "protonet test run --snapshot best --data test_images --labels test_labels",
+        "protonet test run --json > figures.json",
         "protonet test train_val.prototxt --weights net_iter_1000.caffemodel --iterations 100",
         "protonet test net.lua --weights net_iter_1000.caffemodel --data test_db",
         "protonet test -model train_val.prototxt -weights net.caffemodel -iterations 10 -gpu 0",
@@ -83,6 +86,12 @@ _SHOWN = 8
     show_default=True,
     help="For detectors: the score from which on boxes count as found in shares and mistakes.",
 )
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the means and figures as JSON, and no batches.",
+)
 @memory_limit_option
 @no_fuse_option
 @untrusted_option
@@ -96,6 +105,7 @@ def command(
     picture: Path | None,
     worst: int,
     threshold: float,
+    as_json: bool,
     memory_limit: int | None,
     no_fuse: bool,
     untrusted: bool,
@@ -123,7 +133,12 @@ def command(
     tested = run.definition if run is not None else _network(flags.path, data, labels)
     options = _net_options(flags, run, memory_limit, no_fuse, untrusted)
     once = flags.model is None and not _given("iterations")
-    found = average_set(opener(tested, options, note), flags.iterations, _print_batch, once=once)
+    watch = _ignore_batch if as_json else _print_batch
+    found = average_set(opener(tested, options, note), flags.iterations, watch, once=once)
+    if as_json:
+        names = None if run is None else _class_names(flags.network)
+        click.echo(json.dumps(averages_json(found, names, threshold, worst)))
+        return
     if found.length is not None:
         note(f"each of {found.length} records once")
     _print_means(found.loss, found.outputs)
@@ -197,6 +212,17 @@ def _net_options(
         fuse=not no_fuse and options.fuse,
         python_layers=not untrusted and options.python_layers,
     )
+
+
+def _class_names(run: Path | None) -> list[str] | None:
+    """The names of the classes of a run directory."""
+    from protonet.jobs.run.directory import RunDirectory
+
+    return None if run is None else RunDirectory(run).class_names()
+
+
+def _ignore_batch(_index: int, _outputs: Sequence[Output]) -> None:
+    """Print nothing."""
 
 
 def _print_batch(index: int, outputs: Sequence[Output]) -> None:

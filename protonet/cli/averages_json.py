@@ -1,0 +1,70 @@
+"""The figures of ``protonet test`` as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from protonet.jobs.evaluation.full_dataset import Averages
+
+
+def averages_json(
+    found: Averages, names: Sequence[str] | None, threshold: float, worst: int
+) -> dict[str, Any]:
+    """Means of the outputs by name, and figures of vectors, of pixels and of boxes, if any.
+
+    ``components``, and the figures of ``segmentation`` and its ``classes``, have the names that the
+    API has for them; null stands for what cannot be told.
+    """
+    from protonet.train.listeners.metrics import by_name
+
+    told: dict[str, Any] = {
+        "loss": found.loss,
+        "outputs": by_name(found.outputs),
+        "count": found.length,
+    }
+    told["vectors"] = [
+        {
+            "name": each.name,
+            "count": len(each.true),
+            "components": each.components(),
+            "worst": [{"item": item, "distance": far} for item, far in each.worst(worst)],
+        }
+        for each in found.reports
+    ]
+    if found.pixels is not None:
+        counts = found.pixels.counts
+        told["segmentation"] = {
+            "name": found.pixels.name,
+            "count": len(found.pixels.ious),
+            "mean_iou": counts.mean_iou,
+            "pixel_accuracy": counts.accuracy,
+            "mean_accuracy": counts.mean_accuracy,
+            "weighted_iou": counts.weighted_iou,
+            "ignored": counts.ignored,
+            "classes": found.pixels.classes(names),
+            "worst": [{"item": item, "mean_iou": iou} for item, iou in found.pixels.worst(worst)],
+        }
+    if found.detectors:
+        told["detection"] = [
+            {"mean": each.mean(threshold), "classes": each.classes(threshold)}
+            for each in found.detectors
+        ]
+    plain: dict[str, Any] = _plain(told)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as objects, numbers of NumPy as numbers, NaN and infinity as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
