@@ -246,7 +246,7 @@ def test_data_sets_have_one_face(kind: str) -> None:
 
 
 def test_every_way_to_make_a_data_set_has_a_command() -> None:
-    assert DATASETS.keys() == KINDS.keys() - {"train", "resume"}
+    assert DATASETS.keys() == KINDS.keys() - {"train", "resume", "predict"}
 
 
 def test_answers_have_one_form(tmp_path: Path) -> None:
