@@ -111,4 +111,5 @@ def site(workspace: Workspace) -> Iterator[Site]:
     yield site
     end_jobs(workspace.folder)
     site.checks.close()
+    site.indexes.close()
     site.store.close()

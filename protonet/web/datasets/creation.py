@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, overload
 
@@ -31,7 +31,6 @@ from protonet.web.datasets.forms import (
     ShapesForm,
     VectorsForm,
 )
-from protonet.web.datasets.report import inspect
 from protonet.web.site import Site
 from protonet.web.store import DATASET, DONE, Job
 from protonet.web.uploads import (
@@ -165,10 +164,16 @@ def name_databases(site: Site, form: DatabasesForm) -> Job:
         DATASET, form.name,
         settings={"form": form.model_dump(), "maker": "databases", "databases": named},
     )  # fmt: skip
-    report = inspect(site.databases(job))
+    databases = site.databases(job)
+    with suppress(DataError, UsageError):
+        # The first look at the images comes next; a large database is opened but once.
+        site.indexes.held.hold(databases.train_images)
+    report = site.reports.of(databases)
     if report.mistakes:
         site.delete(job)
         raise DataError("\n".join(report.mistakes))
+    with suppress(DataError, UsageError):  # whoever looks at the images is told
+        site.indexes.of(site.index_folder(job.id), databases, "train")
     return site.store.update(job.id, status=DONE, error="")
 
 

@@ -13,6 +13,7 @@ from protonet.data.record_index import RecordIndex, build_index, stamp_of
 from protonet.errors import DataError
 from protonet.jobs.tasks.progress_log import Count, read_progress
 from protonet.web.datasets.databases import Databases
+from protonet.web.datasets.held import HeldDatabases
 from protonet.web.datasets.indexer import progress_file
 from protonet.web.datasets.samples import images_of
 
@@ -24,9 +25,10 @@ _UNKNOWN = Count(0, 0, 0, 0.0, 0.0, "images indexed")
 
 
 class Indexes:
-    """The indexes of a server, one process at a time. Close it."""
+    """The indexes of a server, one process at a time, and their databases, held open. Close it."""
 
     def __init__(self) -> None:
+        self.held = HeldDatabases()
         self._lock = threading.Lock()
         self._open: dict[Path, tuple[list[int], RecordIndex]] = {}
         self._failed: dict[Path, tuple[list[int], str]] = {}
@@ -41,6 +43,9 @@ class Indexes:
         """
         images, labels = images_of(databases, part), databases.part(part)[1]
         place, stamp = folder / part, stamp_of(images, labels)
+        for path in (images, labels):
+            if path is not None:
+                self.held.hold(path)
         with self._lock:
             self._settle()
             known = self._open.get(place)
@@ -63,6 +68,7 @@ class Indexes:
 
     def forget(self, folder: Path) -> None:
         """Stop making indexes in this folder, which is about to be removed."""
+        self.held.forget(folder)
         with self._lock:
             if self._making is not None and self._making[0].is_relative_to(folder):
                 self._stop()
@@ -70,7 +76,8 @@ class Indexes:
                 del self._open[each]
 
     def close(self) -> None:
-        """Stop the process."""
+        """Stop the process, and close what is held open."""
+        self.held.close()
         with self._lock:
             self._stop()
 

@@ -91,6 +91,9 @@ def samples_of(
         DataError: for records that cannot be read.
         UsageError: for a part that the data set does not have.
     """
+    keys = tuple(keys)
+    if not keys:
+        return []
     classes, form = Classes.of(databases), databases.form
     _, labels_path = databases.part(part)
     how = Shown() if shown is None else shown
