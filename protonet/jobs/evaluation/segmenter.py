@@ -109,7 +109,8 @@ def can_segment(predictor: ImagePredictor) -> bool:
 def map_output(predictor: ImagePredictor) -> tuple[str, int] | None:
     """The name and the number of classes of the only output of that form; None without one.
 
-    The names of classes, where there are any, must be as many: features are maps, too.
+    Images and features are maps, too. Those of classes have a class table, or as many names as
+    there are scores, or come from a Softmax.
     """
     found = [
         (name, shape[1])
@@ -118,8 +119,13 @@ def map_output(predictor: ImagePredictor) -> tuple[str, int] | None:
     ]
     if len(found) != 1:
         return None
-    names = predictor.class_names
-    return found[0] if names is None or len(names) <= found[0][1] else None
+    ((name, count),) = found
+    table, names = predictor.pixel_classes, predictor.class_names
+    if table is not None:
+        return found[0] if len(table.names) <= count else None
+    if names is not None:
+        return found[0] if len(names) == count else None
+    return found[0] if predictor.output_types[name] == "Softmax" else None
 
 
 def _table_of(names: Sequence[str] | None, count: int) -> ClassTable:

@@ -135,6 +135,12 @@ class ImagePredictor:
         """The outputs of the net and their shapes for a batch of one image."""
         return {value.name: value.shape for value in self._plan(1).outputs}
 
+    @property
+    def output_types(self) -> dict[str, str]:
+        """The outputs of the net and the types of the layers that compute them."""
+        plan = self._plan(1)
+        return {value.name: plan.steps[value.producer].type for value in plan.outputs}
+
     def oversample(self) -> None:
         """Average predictions over ten crops of every image from now on.
 

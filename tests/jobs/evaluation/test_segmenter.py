@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,28 @@ def test_a_run_tells_the_classes_of_pixels(segments: Path) -> None:
         assert Segmenter(predictor).table.names == ("ground", "car", "sky")
         predictor.class_names = ["x"]
         assert Segmenter(predictor).table.names == ("x", "class 1", "class 2")
-        predictor.class_names = ["x"] * 4  # classes of something else
+        predictor.pixel_classes = None
+        assert not can_segment(predictor)  # the names are of something else
+        predictor.class_names = None
+        assert can_segment(predictor)  # from a Softmax
+        predictor.pixel_classes = ClassTable.of(["a", "b", "c", "d"])
         assert not can_segment(predictor)
 
 
 def test_other_nets_tell_none(regression: Path) -> None:
     with Predictor(RunDirectory.open(regression)) as predictor:
+        assert not can_segment(predictor)
+
+
+def test_an_image_that_a_net_makes_is_no_map_of_classes(segments: Path, tmp_path: Path) -> None:
+    shutil.copytree(segments / "run", tmp_path / "run")
+    run = RunDirectory.open(tmp_path / "run")
+    deploy = run.deploy.read_text()
+    run.deploy.write_text(deploy.replace('type: "Softmax"', 'type: "Sigmoid"'))
+    run.class_table.unlink()
+    run.labels.unlink()
+    with Predictor(run) as predictor:
+        assert predictor.output_types == {"softmax": "Sigmoid"}
         assert not can_segment(predictor)
 
 
