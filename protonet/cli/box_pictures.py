@@ -42,12 +42,11 @@ class BoxPictures:
 
     def as_json(self, prediction: Prediction) -> dict[str, Any]:
         """The boxes, the size of the image, and the picture."""
+        from protonet.jobs.detection.detector import as_json
+
         found = self._found(prediction)
         height, width = prediction.size
-        boxes = [
-            {"class": each.name, "label": each.label, "score": each.score, "box": list(each.box)}
-            for each in found
-        ]
+        boxes = [as_json(each) for each in found]
         pictures = [str(path) for path in self._written(prediction, found)]
         told = {"width": width, "height": height, "detections": boxes}
         return {**told, **({"pictures": pictures} if pictures else {})}

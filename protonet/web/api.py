@@ -20,6 +20,7 @@ from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
 from protonet.web.progress import curves_of, log_of
+from protonet.web.results.detection_routes import add_detection_routes
 from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.results.segmentation_routes import add_segmentation_routes
 from protonet.web.site import Site
@@ -139,6 +140,7 @@ def _jobs(site: Site) -> APIRouter:
     _add_result_routes(routes, site)
     add_prediction_routes(routes, site)
     add_segmentation_routes(routes, site)
+    add_detection_routes(routes, site)
     return routes
 
 

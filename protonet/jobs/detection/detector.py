@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,11 @@ class Detector:
                 for at in order
             ),
         )
+
+
+def as_json(each: Detection) -> dict[str, Any]:
+    """A box as ``infer --json`` and the API tell it."""
+    return {"class": each.name, "label": each.label, "score": each.score, "box": list(each.box)}
 
 
 def class_name(names: Sequence[str] | None, label: int) -> str:

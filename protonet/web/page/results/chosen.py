@@ -8,7 +8,7 @@ from nicegui import ui
 
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets.databases import Form
-from protonet.web.page.results import classification, numbers, segmentation
+from protonet.web.page.results import classification, detection, numbers, segmentation
 from protonet.web.page.results.panel import Place, snapshot_selection
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -16,7 +16,7 @@ from protonet.web.store import Job
 MODULES: dict[Form, ModuleType] = {
     "classification": classification,
     "regression": numbers,
-    "detection": numbers,
+    "detection": detection,
     "segmentation": segmentation,
 }
 """The module of each form."""

@@ -16,6 +16,7 @@ from protonet.web.data_url import data_url
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.page.results.panel import Place, image_form
+from protonet.web.page.results.tables import class_table
 from protonet.web.results.segmentation import (
     SegmentedImage,
     SegmentedImages,
@@ -37,12 +38,6 @@ _STYLE = """
 .legend li { display: flex; align-items: center; gap: .4rem; }
 .swatch { width: 1rem; height: 1rem; border: 1px solid var(--line); border-radius: 3px;
   display: inline-block; flex: none; }
-.across { overflow-x: auto; width: 100%; }
-.across table { border-collapse: collapse; }
-.across th, .across td { padding: .25rem .6rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-.across th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
-.across th { font-weight: 600; }
 """
 _SLIDE = (
     "(e) => { e.target.closest('.segmented').querySelector('.laid img + img').style.opacity ="
@@ -183,27 +178,9 @@ def _table(
     rows: Sequence[Sequence[str]],
     colours: Sequence[Sequence[int]],
 ) -> None:
-    """A table that is scrolled by itself where it is wider than the page."""
-    ui.label(caption).classes("text-bold q-mt-md")
-    # Scrolled by keys, too, so it must take the focus.
-    across = f'tabindex=0 role="region" aria-label="{caption}"'
-    with ui.element("div").classes("across").props(across), ui.element("table"):
-        with ui.element("thead"), ui.element("tr"):
-            for column in columns:
-                with ui.element("th").props("scope=col"):
-                    ui.label(column)
-        with ui.element("tbody"):
-            for row, colour in zip(rows, colours, strict=True):
-                with ui.element("tr"):
-                    with (
-                        ui.element("th").props("scope=row"),
-                        ui.row().classes("items-center gap-2 no-wrap"),
-                    ):
-                        _swatch(colour)
-                        ui.label(row[0])
-                    for cell in row[1:]:
-                        with ui.element("td"):
-                            ui.label(cell)
+    """A table with the colours of the classes."""
+    css = [f"rgb({red} {green} {blue})" for red, green, blue in colours]
+    class_table(caption, columns, rows, css)
 
 
 def _show_worst(worst: WorstImage) -> None:
