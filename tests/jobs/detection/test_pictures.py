@@ -47,4 +47,4 @@ def test_colors_differ_and_bear_white_text() -> None:
         levels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels]
         luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        assert 1.05 / (luminance + 0.05) > 3
+        assert 1.05 / (luminance + 0.05) >= 4.5

@@ -10,6 +10,7 @@ from typing import Any
 
 from nicegui import ui
 
+from protonet.web.data_url import data_url
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, run_in_thread
@@ -23,7 +24,6 @@ from protonet.web.results.detection import (
     detect_image,
 )
 from protonet.web.results.detection_routes import DetectForm, detect_many
-from protonet.web.views import data_url
 
 _STYLE = """
 .boxed { position: relative; display: block; line-height: 0; width: 100%; max-width: 40rem; }
