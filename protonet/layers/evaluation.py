@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from protonet.blob import Array, Shape
-from protonet.errors import LayerError
+from protonet.data.name_sizes import read_name_sizes
+from protonet.errors import DataError, LayerError
 from protonet.kernels.boxes import overlaps
 from protonet.layers.base import Stateful, Traits, shape_text
 from protonet.layers.detection import check_classes
@@ -85,24 +86,11 @@ class DetectionEvaluate(Stateful):
                 (_PARAM, "resize_param"),
                 "leave out name_size_file: boxes are then compared in fractions of the image",
             )
-        path = self.context.find(param.name_size_file)
         try:
-            lines = path.read_text("utf-8", "surrogateescape").splitlines()
-        except OSError as error:
-            raise LayerError(f"cannot read {path}: {error.strerror}", where) from error
-        found = []
-        for number, line in enumerate(lines, 1):
-            words = line.split()
-            if not words:
-                continue
-            if len(words) != 3 or not all(word.isdecimal() for word in words[1:]):
-                raise LayerError(
-                    f"{path}:{number}: expected a name, height and width, got '{line[:60]}'", where
-                )
-            found.append([int(words[1]), int(words[2])])
-        if not found:
-            raise LayerError(f"{path}: names no image", where)
-        return np.array(found, np.float64)
+            sizes = read_name_sizes(self.context.find(param.name_size_file))
+        except DataError as error:
+            raise LayerError(str(error), where) from error
+        return np.array(sizes, np.float64)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         for place, columns in enumerate((_COLUMNS + 2, 8)):

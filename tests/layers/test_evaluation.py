@@ -101,7 +101,7 @@ def test_where_the_file_of_sizes_stands_is_part_of_the_state(tmp_path: Path) -> 
         ),
         (
             'num_classes: 2 name_size_file: "none.txt"',
-            "cannot read none.txt: No such file or directory",
+            "none.txt: cannot be read: No such file or directory",
             (P, "name_size_file"),
         ),
         (

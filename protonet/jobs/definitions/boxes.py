@@ -9,6 +9,7 @@ from pathlib import Path
 from protonet.data.annotate import LABEL_MAP, read_label_map
 from protonet.data.database import Database
 from protonet.data.detection import NAME_SIZES
+from protonet.data.name_sizes import read_name_sizes
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import (
     AnnotatedDatum,
@@ -43,7 +44,8 @@ class BoxFiles:
         Sizes are only those of ``val`` if there are as many.
 
         Raises:
-            DataError: when the given ``name_sizes`` are of another number of images.
+            DataError: for a file of sizes of another form, or a given one of another number of
+            images.
         """
         label_map = label_map or _beside(data, LABEL_MAP)
         if val is None:
@@ -52,7 +54,7 @@ class BoxFiles:
             _refuse_other_count(name_sizes, val)
             return BoxFiles(label_map, name_sizes)
         found = _beside(val, NAME_SIZES)
-        if found is not None and _lines(found) != _records(val):
+        if found is not None and len(read_name_sizes(found)) != _records(val):
             found = None
         return BoxFiles(label_map, found)
 
@@ -151,20 +153,12 @@ def _beside(database: Path, name: str) -> Path | None:
 
 
 def _refuse_other_count(name_sizes: Path, database: Path) -> None:
-    lines, records = _lines(name_sizes), _records(database)
+    lines, records = len(read_name_sizes(name_sizes)), _records(database)
     if lines != records:
         raise DataError(
             f"{name_sizes}: has {lines} lines, but {database} has {records} images; it needs the "
             "name, height and width of each validation image"
         )
-
-
-def _lines(path: Path) -> int:
-    try:
-        with path.open("rb") as opened:
-            return sum(1 for line in opened if line.strip())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _records(path: Path) -> int:

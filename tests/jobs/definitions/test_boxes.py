@@ -134,6 +134,9 @@ def test_sizes_of_other_images_are_refused(shapes: Path, tmp_path: Path) -> None
         BoxFiles.find(shapes / "train_images", shapes / "val_images", None, sizes)
     with pytest.raises(DataError, match="cannot be read"):
         BoxFiles.find(shapes / "train_images", shapes / "val_images", None, tmp_path / "absent")
+    sizes.write_text("a 1\n")
+    with pytest.raises(DataError, match=r"sizes.txt:1: expected a name, height and width"):
+        BoxFiles.find(shapes / "train_images", shapes / "val_images", None, sizes)
 
 
 def test_a_network_without_output_of_boxes() -> None:
