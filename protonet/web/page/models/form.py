@@ -58,7 +58,7 @@ class NewModel:
         self.network.check_again()
 
     async def _look(self, text: str) -> NetworkReport:
-        file = self.weights.file()
+        file = await self.weights.file()
         options = CheckOptions(
             crop=self.data.crop,
             mean=self.data.mean,

@@ -15,7 +15,7 @@ from protonet.graph.weights_report import DIFFERS, LOADED, NEW, WeightsReport
 from protonet.jobs.checks.network_report import NetworkReport
 from protonet.layers.base import shape_text
 from protonet.web.page.models.fields import Fields, Given
-from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.parts import message_of, notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DONE, TRAINING
 from protonet.web.training_form import WeightsForm
@@ -30,6 +30,7 @@ class WeightsSection(Fields):
     def __init__(self, site: Site, given: Given, changed: Callable[[], None]) -> None:
         super().__init__(given)
         self.site = site
+        self._problem = ""
         runs = {job.id: job.name for job in site.store.all(TRAINING, [DONE, ABORT])}
         with ui.element("div").classes("fields"):
             self.choice("weights_of", "Weights of", {None: "None: random initialization", **runs})
@@ -49,25 +50,22 @@ class WeightsSection(Fields):
         found = super().values()
         return {**found, "weights": found["weights"].strip() or None}
 
-    def file(self) -> Path | None:
+    async def file(self) -> Path | None:
         """The chosen file of weights, None for none, and for one that cannot be used: that is told
-        below the fields.
+        by ``show``.
         """
+        self._problem = ""
         try:
-            return weights_of(self.site, WeightsForm.model_validate(self.values()))
+            form = WeightsForm.model_validate(self.values())
+            return await run_in_thread(weights_of, self.site, form)
         except (ProtonetError, ValueError) as error:
-            self._tell(str(error))
+            self._problem = message_of(error)
             return None
 
     def show(self, report: NetworkReport | None) -> None:
-        """Show what the network takes of the weights."""
-        if report is None or (report.weights is None and not report.weights_error):
-            if self.file() is None:
-                return
-            self._place.clear()
-            return
-        self._tell(report.weights_error)
-        if report.weights is not None:
+        """Show what the network takes of the weights, or why they cannot be used."""
+        self._tell(self._problem or ("" if report is None else report.weights_error))
+        if report is not None and report.weights is not None:
             with self._place:
                 show_weights(report.weights)
 

@@ -21,11 +21,15 @@ def test_a_file_on_the_server(walker: Walker, server: Served) -> None:
     walker.sees("No mistakes.")
     page.get_by_label("Epochs", exact=True).fill("1")
     page.get_by_label("Weights file on the server").fill("nowhere.caffemodel")
+    told = page.locator(".weights").get_by_text("nowhere.caffemodel: no such file of weights")
+    told.wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
     walker.sees("nowhere.caffemodel: no such file")
     run = f"jobs/{server.training}/run"
     (model,) = sorted((server.folder / run).glob("*.caffemodel"))[-1:]
     page.get_by_label("Weights file on the server").fill(f"{run}/{model.name}")
+    walker.sees("Layers that take their weights: 1 of 1.")
+    told.wait_for(state="detached")
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_url("**/jobs/*")
     job = server.wait(page.url.rsplit("/", 1)[1])
