@@ -15,6 +15,7 @@ PAGES = {
     "data sets": "/datasets",
     "new data set": "/datasets/new",
     "data set": "/datasets/{dataset}",
+    "images": "/datasets/{dataset}/explore",
     "models": "/models",
     "new model": "/models/new?dataset={dataset}",
     "jobs": "/jobs",
@@ -81,6 +82,26 @@ def test_no_serious_fault_of_any_form_of_a_data_set(walker: Walker) -> None:
         tabs.nth(number).click()
         walker.page.evaluate(SETTLED, 300)
         check_looks(walker.page)
+
+
+def test_no_serious_fault_of_boxes_and_of_augmented_images(walker: Walker, server: Served) -> None:
+    form = {"name": "drawn", "width": 48, "height": 32, "count": 12, "val_count": 4}
+    job = server.call("/api/datasets/shapes", form)["id"]
+    server.wait(job)
+    page = walker.page
+    for path in (f"/datasets/{job}", f"/datasets/{job}/explore"):
+        walker.goto(path)
+        page.locator(".sample").first.wait_for()
+        page.evaluate(SETTLED, 500)
+        check_looks(page)
+    page.locator(".sample").first.click()
+    page.get_by_role("button", name="Close").wait_for()
+    check_looks(page)
+    walker.goto(f"/models/new?dataset={job}")
+    page.get_by_role("button", name="Show augmented images").click()
+    page.get_by_role("dialog").get_by_role("button", name="Close").wait_for()
+    page.evaluate(SETTLED, 500)
+    check_looks(page)
 
 
 def test_no_serious_fault_of_messages_and_questions(walker: Walker, server: Served) -> None:
