@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from protonet.data.shapes import create_shapes
+from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.training.resume import resume
 from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.train.listeners import read_metrics
+from protonet.train.trainer import Trainer
 from tests.jobs.nets import net_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prototxt" / "detectnet" / "net.prototxt"
@@ -66,3 +70,30 @@ def test_its_text_trains_and_predicts(own: str, data: Path, tmp_path: Path) -> N
     assert answer.outputs.keys() == {"circles", "squares", "triangles"}
     assert answer.outputs["circles"].shape == (50, 5)
     assert np.isfinite(answer.outputs["squares"]).all()
+
+
+def test_a_resumed_training_ends_with_the_same_bits(data: Path, tmp_path: Path) -> None:
+    """Its augmentation too: the text flips images at random."""
+    settings = RunSettings(
+        data / "train_images", data / "train_boxes", batch_size=5, epochs=2.0, lr=0.001,
+        shuffle=True, out=tmp_path / "whole",
+    )  # fmt: skip
+    whole = start(net_of(EXAMPLE.read_text()), settings)
+    assert whole.result.iteration == 4
+
+    def watch(trainer: Trainer) -> None:
+        def begins() -> None:
+            if trainer.iteration == 2:
+                trainer.stop()
+
+        trainer.callbacks.append((begins, lambda: None))
+
+    text, later = net_of(EXAMPLE.read_text()), replace(settings, out=tmp_path / "part")
+    part = start(text, later, on_trainer=watch)
+    assert (part.result.interrupted, part.result.iteration) == (True, 3)
+    again = resume(part.run.path)
+    found, expected = (read_weights(run.snapshots().model(4)) for run in (again.run, whole.run))
+    assert found.keys() == expected.keys()
+    for name, arrays in expected.items():
+        for array, other in zip(arrays, found[name], strict=True):
+            np.testing.assert_array_equal(array, other)
