@@ -60,5 +60,6 @@ def train(walker: Walker, network: str, fields: Mapping[str, str], solver: str =
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_url(re.compile("/jobs/"))
     page.get_by_role("button", name="Test one").wait_for(timeout=240_000)
-    page.locator(".status", has_text="done").wait_for(timeout=240_000)
+    page.locator(".status", has_text=re.compile("done|failed")).wait_for(timeout=240_000)
+    assert page.locator(".status").first.inner_text() == "done"
     return str(page.url.rsplit("/", 1)[1])
