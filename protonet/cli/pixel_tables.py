@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,15 @@ _MISTAKES = 5
 
 
 def show_pixels(
-    report: SegmentationReport, run: Path | None, worst: int, picture: Path | None
+    report: SegmentationReport,
+    run: Path | None,
+    worst: int,
+    picture: Path | None,
+    keys: Sequence[str] = (),
 ) -> None:
-    """Print a report, with the names of the classes of a run, and draw its confusion matrix."""
+    """Print a report, with the names of the classes of a run, and draw its confusion matrix.
+    ``keys`` are those of the images' records, where they are known.
+    """
     from protonet.jobs.run.directory import RunDirectory
 
     names = None if run is None else RunDirectory(run).class_names()
@@ -47,7 +54,8 @@ def show_pixels(
         share = pixels / max(1, int(counts.pixels[true]))
         click.echo(f"{classes[true]} taken for {classes[said]}: {share:.2%} of its pixels")
     for item, iou in report.worst(worst):
-        click.echo(f"item {item}: mean IoU {iou:.4g}")
+        key = f" ({keys[item % len(keys)]})" if keys else ""
+        click.echo(f"item {item}{key}: mean IoU {iou:.4g}")
     if picture is not None:
         report.draw(picture, names)
         click.echo(picture)

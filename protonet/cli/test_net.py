@@ -126,6 +126,7 @@ def command(
     COCO, and the figures of each class.
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
+    from protonet.jobs.evaluation.segmentation import keys_of_images
 
     run = _evaluated(flags.network, snapshot, data, labels, name_sizes)
     for remark in run.notes if run is not None else ():
@@ -145,7 +146,8 @@ def command(
     drawn = found.pixels is not None or found.detectors
     _show_vectors(found.reports, worst, None if drawn else picture)
     if found.pixels is not None:
-        show_pixels(found.pixels, None if run is None else flags.network, worst, picture)
+        keys = keys_of_images(tested)
+        show_pixels(found.pixels, None if run is None else flags.network, worst, picture, keys)
     show_boxes(found.detectors, threshold, worst, picture if found.pixels is None else None)
 
 

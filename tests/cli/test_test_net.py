@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_model, write_model
 from protonet.train.listeners import read_metrics
+from tests.data import segmentation_sets as sets
 from tests.jobs.nets import detector_run, segment_run
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
@@ -188,7 +190,10 @@ def test_the_figures_of_a_segmentation(protonet: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert lines[begin + 5].split() == ["class", "IoU", "accuracy", "precision", "pixels"]
     assert [line.split()[0] for line in lines[begin + 6 : begin + 9]] == ["ground", "car", "sky"]
-    assert [line for line in lines if line.startswith("item ")][1:]
+    items = [re.fullmatch(r"item (\d) \((.+)\): mean IoU [\d.e-]+", line) for line in lines[-3:-1]]
+    keys = list(sets.records(tmp_path / "data", "val"))
+    assert [each and each[2] for each in items] == [each and keys[int(each[1])] for each in items]
+    assert all(items)
     assert lines[-1] == "confusion.svg"
     assert "pixels correct" in (tmp_path / "confusion.svg").read_text()
     (tested,) = [

@@ -14,7 +14,9 @@ from protonet.data.database import Database
 from protonet.data.datum import decode
 from protonet.errors import DataError
 from protonet.graph.net import Net
+from protonet.jobs.definitions.network import image_positions
 from protonet.jobs.evaluation.confusion import Report
+from protonet.proto.text import NetDefinition
 from protonet.train.metrics.segmentation import PixelCounts, count_pass, segmentation_loss
 
 if TYPE_CHECKING:
@@ -183,6 +185,19 @@ class PixelPairs:
                         )
                     key = keys[place].decode(errors="replace")
                     yield ShownImage(key, image, truth[0], predicted)
+
+
+def keys_of_images(definition: NetDefinition) -> Sequence[str]:
+    """The keys of the records that the first data layer of images of a net reads; none where it
+    has none.
+    """
+    layers = [layer for layer in definition.net.layer if layer.type == "Data"]
+    found = image_positions(layers)
+    if not found:
+        return ()
+    with Database(Path(layers[found[0]].data_param.source)) as images:
+        keys = images.keys()
+        return [key.decode(errors="replace") for key in keys]
 
 
 def _name(names: Sequence[str] | None, number: int) -> str:

@@ -15,11 +15,13 @@ from protonet.jobs.evaluation.segmentation import (
     PixelPairs,
     SegmentationCollector,
     SegmentationReport,
+    keys_of_images,
 )
 from protonet.jobs.evaluation.segmenter import Segmenter
 from protonet.jobs.evaluation.validation import evaluated
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
+from protonet.proto.text import Source, read_net
 from protonet.train.metrics.segmentation import PixelCounts
 from tests.data import segmentation_sets as sets
 from tests.graph.nets import net_of
@@ -116,3 +118,8 @@ def test_a_run_is_evaluated_on_each_image_once(segments: Path) -> None:
     worst = PixelCounts.of(shown[place].truth, shown[place].predicted, 3, 9)
     assert iou == worst.mean_iou
     assert not math.isnan(iou)
+
+
+def test_a_net_without_data_layers_has_no_keys() -> None:
+    definition = read_net(Source("n", 'layer { name: "x" type: "Input" top: "x" }'))
+    assert keys_of_images(definition) == ()
