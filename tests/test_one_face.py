@@ -37,7 +37,7 @@ from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
 from protonet.web.page.models.weights import WeightsSection
 from protonet.web.results.image import predict_image
-from protonet.web.training_form import CurveForm, RuleForm, TrainingForm
+from protonet.web.training_form import CheckForm, CurveForm, LengthForm, RuleForm, TrainingForm
 
 ROOT = Path(__file__).parents[1]
 
@@ -182,8 +182,35 @@ def test_the_curve_has_the_fields_of_the_policy() -> None:
     assert RuleForm.model_fields.keys() <= FORM.keys()
 
 
-def test_a_length_is_an_option_of_resume() -> None:
-    assert {"epochs", "max_iter"} <= {each.name for each in fields(ResumeOptions)}
+RESUMED = {
+    "epochs": "the length of the job's page (LengthForm)",
+    "max_iter": "of a solver file",
+    **dict.fromkeys(
+        ("device", "memory_limit", "recompute", "fuse", "tf32", "precision"),
+        "a job goes on as it began; a clone begins with other values",
+    ),
+    "moved": "data sets of a server do not move",
+}
+"""The options of ``train --resume``, and what the page has for them."""
+
+
+def test_resuming_has_one_face() -> None:
+    assert {each.name for each in fields(ResumeOptions)} == RESUMED.keys()
+    assert LengthForm.model_fields.keys() == {"epochs"}
+    options_there = {OTHER_NAMES.get(each.name or "", each.name) for each in train.params}
+    assert RESUMED.keys() - {"moved"} <= options_there
+
+
+CHECKED = {"network": "NETWORK", "dataset": "--data, --labels", "weights_of": "--weights RUN",
+           "weights_at": "--weights RUN@N", "mean": "train looks at it before it begins",
+           "allow_mismatch": "train decides"}  # fmt: skip
+"""The fields of a check that are no options of ``check`` by their name."""
+
+
+def test_checking_has_one_face() -> None:
+    asked = {each.name for each in dataset_command("check").params}
+    assert CheckForm.model_fields.keys() - asked == CHECKED.keys() - asked
+    assert {"weights", "crop", "batch_size", "as_json"} <= asked
 
 
 DATASETS: dict[str, tuple[str, type[forms.NamedForm]]] = {

@@ -156,7 +156,7 @@ def command(
             state = f"phase {phase}" + "".join(f", stage {s}" for s in stages)
             _print_plan(plan, memory, state, verbose)
             if report.weights is not None:
-                print_weights(report.weights)
+                print_weights(report.weights, report.weights_error)
         finally:
             plan.close()
 

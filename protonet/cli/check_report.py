@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from protonet.cli.options import C, with_options
-from protonet.cli.terminal import print_table
+from protonet.cli.terminal import note, print_table
 from protonet.errors import Mistake, NetworkError, ProtonetError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def network_report(
     from protonet.graph.summary import summarize
     from protonet.jobs.checks.network_report import NetworkReport
     from protonet.jobs.checks.pairing import large_batches
-    from protonet.jobs.checks.weights import files_report
+    from protonet.jobs.checks.weights import files_report, mismatch
     from protonet.jobs.definitions.inputs import image_layers
     from protonet.jobs.definitions.network import make_deploy
     from protonet.jobs.inference.weights import listed, with_runs
@@ -78,6 +79,11 @@ def network_report(
         with suppress(NetworkError):
             deploy = make_deploy(pasted, images[0].transformer.output_shape)
             deployed = frozenset(layer.name for layer in deploy.definition.net.layer)
+    compared, problem = None, ""
+    if weights is not None:
+        files = listed(with_runs(weights))
+        compared = files_report(plan, files)
+        problem = mismatch(compared, Path(files[0]).name, allowed=False)
     return NetworkReport(
         name=pasted.net.name,
         rows=summary.rows,
@@ -89,12 +95,15 @@ def network_report(
         images=images[0].length if images else 0,
         batch_size=images[0].batch_size if images else 0,
         notes=(*pasted.printed, *large_batches(plan)[:1]),
-        weights=None if weights is None else files_report(plan, listed(with_runs(weights))),
+        weights=compared,
+        weights_error=problem,
     )
 
 
-def print_weights(report: WeightsReport) -> None:
-    """Print the report: a line for each layer with parameters, and for each unused one."""
+def print_weights(report: WeightsReport, problem: str) -> None:
+    """Print the report: a line for each layer with parameters, and for each unused one; then why
+    a training would refuse the weights, if so.
+    """
     rows = [
         (layer.name, layer.type, layer.state, _shapes(layer.found), _shapes(layer.expected))
         for layer in report.layers
@@ -102,6 +111,8 @@ def print_weights(report: WeightsReport) -> None:
     rows += [(each.name, "", "unused", _shapes(each.found), "") for each in report.unused]
     click.echo()
     print_table(("layer", "type", "weights", "found", "expected"), rows, folds=("found",))
+    if problem:
+        note(problem)
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:

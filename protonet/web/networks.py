@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from protonet.blob import Shape
 from protonet.device import Device
-from protonet.errors import Mistake, NetworkError, OtherNetError, ProtonetError, UsageError
+from protonet.errors import Mistake, NetworkError, ProtonetError, UsageError
 from protonet.graph.capacity import check_capacity, largest_layer
 from protonet.graph.drawing import picture_of
 from protonet.graph.plan import Plan
@@ -22,7 +22,7 @@ from protonet.jobs.checks.databases import refuse_other_mean
 from protonet.jobs.checks.network_report import NetworkReport
 from protonet.jobs.checks.objective import NO_VECTORS, check_objective, wants_vectors
 from protonet.jobs.checks.pairing import large_batches
-from protonet.jobs.checks.weights import files_report, refuse_mismatch
+from protonet.jobs.checks.weights import files_report, mismatch
 from protonet.jobs.definitions.box_checks import check_boxes, check_classes
 from protonet.jobs.definitions.boxes import BoxFiles, reads_boxes
 from protonet.jobs.definitions.images import ImageOptions
@@ -279,12 +279,9 @@ def _weights(
         return None, ""
     try:
         report = files_report(plan, files)
-        refuse_mismatch(report, files[0].name, allowed=options.allow_mismatch)
-    except OtherNetError as error:
-        return report, str(error)
     except ProtonetError as error:
         return None, str(error).replace(f"{files[0].parent}/", "")
-    return report, ""
+    return report, mismatch(report, files[0].name, allowed=options.allow_mismatch)
 
 
 def _check_memory(plan: Plan, summary: Summary, limit: int) -> None:

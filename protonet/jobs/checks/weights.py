@@ -36,6 +36,15 @@ def _weights(path: Path, shape: Shape | None) -> Weights:
     return layer_weights(path, shape) if is_torch7(path) else weight_shapes(path)
 
 
+def mismatch(report: WeightsReport, name: str, *, allowed: bool) -> str:
+    """Why a training would refuse weights; "" if it would not."""
+    try:
+        refuse_mismatch(report, name, allowed=allowed)
+    except OtherNetError as error:
+        return str(error)
+    return ""
+
+
 def refuse_mismatch(report: WeightsReport, name: str, *, allowed: bool) -> None:
     """Refuse weights that a training would refuse, or of which it would take nothing.
 

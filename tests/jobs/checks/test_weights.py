@@ -11,7 +11,7 @@ from protonet.errors import FormatError, OtherNetError
 from protonet.formats.caffemodel import write_weights
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
-from protonet.jobs.checks.weights import files_report, refuse_mismatch
+from protonet.jobs.checks.weights import files_report, mismatch, refuse_mismatch
 from tests.jobs.nets import net_of
 
 TEXT = """
@@ -46,6 +46,8 @@ def test_what_a_training_would_refuse(plan: Plan, tmp_path: Path) -> None:
     write_weights(path, {"a": A, "b": A})
     report = files_report(plan, [path])
     refuse_mismatch(report, "w", allowed=True)
+    assert mismatch(report, "w", allowed=True) == ""
+    assert mismatch(report, "w", allowed=False).startswith("w: the weights are of another net")
     told = (
         r"w: the weights are of another net:\n  layer 'b': found 4x3, 4, expected 5x4, 5\n  --all"
     )
