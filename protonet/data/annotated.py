@@ -28,6 +28,11 @@ from protonet.proto.caffe_pb2 import AnnotatedDatum, BatchSampler, Transformatio
 ROW = 8
 """Numbers of a box in a batch: item, class, instance, xmin, ymin, xmax, ymax, difficult."""
 
+_ADVICE = (
+    "images of several sizes need a resize_param in transform_param; a network without data layers "
+    "gets one from an Input layer 'data' of its size"
+)
+
 
 class Annotated(NamedTuple):
     """A decoded record: image (channels, height, width), label and objects."""
@@ -229,6 +234,9 @@ class AnnotatedSource(PrefetchedSource):
             try:
                 objects = self._transform.apply(record, part.data[place], draw)
             except DataError as error:
-                raise DataError(f"{self._database.where(key)}: {error}") from error
+                transformer = self._transform.transformer
+                sized = record.image.shape[0] == transformer.shape[0] and not transformer.resizes
+                advice = f"; {_ADVICE}" if sized else ""
+                raise DataError(f"{self._database.where(key)}: {error}{advice}") from error
             self._objects[first + place] = objects
         self.times.record(began, reading, clock() - began - reading, count)
