@@ -112,3 +112,21 @@ def test_a_new_length_holds_on_all_ranks(folder: Path) -> None:
     done = protonet("train", "--resume", run, "--max-iter", 120, "--ranks", 2, folder=folder)
     assert done.returncode == 0, done.stderr
     assert (folder / "net_iter_120.caffemodel").exists()
+
+
+def test_losses_that_are_sums(folder: Path) -> None:
+    """The weights after some iterations, which a wrong factor would change."""
+    loss = RANDOM[RANDOM.index('layer { name: "loss"') : RANDOM.index('layer { name: "accuracy"')]
+    summed = """
+layer { name: "loss" type: "Reduction" bottom: "score" top: "loss" loss_weight: 0.001
+  reduction_param { operation: SUMSQ } }
+layer { name: "hinge" type: "HingeLoss" bottom: "score" bottom: "label" top: "hinge"
+  loss_param { normalization: NONE } loss_weight: 0.001 }
+"""
+    (folder / "net.prototxt").write_text(RANDOM.replace(loss, summed))
+    found = []
+    for ranks in (1, 3):
+        trained(folder, ranks, "random")
+        found.append(weights_of(folder, "net_iter_100.caffemodel"))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    assert np.abs(found[0]).max() < 1e3
