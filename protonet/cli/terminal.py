@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from protonet.jobs.tasks.progress_log import Watch, log_progress
+from protonet.jobs.tasks.progress_log import Stages, Watch, log_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,11 +95,11 @@ def _plain(text: str) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Watch]:
+def progress(what: str) -> Iterator[Stages]:
     """A progress bar of ``what`` on a terminal; elsewhere an occasional line."""
     where = console()
     if not shows_bars(where):
-        yield log_progress(what)
+        yield Stages(what, log_progress)
         return
     from rich.progress import (
         BarColumn,
@@ -109,14 +109,23 @@ def progress(what: str) -> Iterator[Watch]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=where, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def watch_of(stage: str) -> Watch:
+            task = bar.add_task(stage, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield Stages(what, watch_of)
 
 
 @contextmanager
-def resumable_progress(what: str, output: Path) -> Iterator[Watch]:
+def resumable_progress(what: str, output: Path) -> Iterator[Stages]:
     """``progress`` for an output that may be continued: reports what exists already."""
     from protonet.data.resumable import partial_path
 
@@ -134,7 +143,7 @@ def resumable_progress(what: str, output: Path) -> Iterator[Watch]:
             last = done
             bar(done, total)
 
-        yield watch
+        yield Stages(what, lambda stage: watch if stage == what else bar.stage(stage))
 
 
 @contextmanager

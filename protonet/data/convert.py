@@ -76,7 +76,7 @@ class _Pairs:
             shape = self._write_part(work, part, places, shape, watch)
             # The picture of the mean is the last file of a part.
             if not (work.folder / f"{part}_mean.png").exists():
-                write_mean(work.folder, part)
+                write_mean(work.folder, part, progress)
             before += len(places)
 
     def _write_part(

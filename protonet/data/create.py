@@ -20,6 +20,12 @@ Progress = Callable[[int, int], None]
 """Called with the number of records done and of all."""
 
 
+def staged(progress: Progress | None, what: str) -> Progress | None:
+    """The progress of another stage of the work, where ``progress`` tells of stages."""
+    stage: Callable[[str], Progress] | None = getattr(progress, "stage", None)
+    return None if stage is None else stage(what)
+
+
 def gradient_image(width: int, height: int, slope_x: float, slope_y: float) -> np.ndarray:
     """A gray image whose brightness is a plane: uint8 (1, height, width).
 
@@ -70,7 +76,7 @@ def create_gradients(
     with resumable_output(Path(folder), settings, restart=True) as work:
         for part, size in (("train", count), ("val", val_count)):
             _write_gradients(work.folder, part, itertools.islice(drawn, size), written, raw=raw)
-            write_mean(work.folder, part)
+            write_mean(work.folder, part, progress)
         _write(work.folder / "test.png", encode_image(gradient_image(width, height, 0.5, 0.5)))
 
 
@@ -152,9 +158,11 @@ def channel_means(path: str | Path, progress: Progress | None = None) -> list[fl
     return means
 
 
-def write_mean(folder: Path, part: str) -> None:
-    """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``."""
-    mean = compute_mean(folder / f"{part}_images")
+def write_mean(folder: Path, part: str, progress: Progress | None = None) -> None:
+    """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``; ``progress`` is that of the
+    work whose last stage this is.
+    """
+    mean = compute_mean(folder / f"{part}_images", staged(progress, "images averaged"))
     message = from_array(mean[None])
     _write(folder / f"{part}_mean.binaryproto", message.SerializeToString())
     pixels = np.clip(np.rint(mean), 0, 255).astype(np.uint8)

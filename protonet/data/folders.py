@@ -113,7 +113,7 @@ def convert_folders(
             watch = None if progress is None else _of_part(progress, before, total)
             convert_images(images, database, form, check_size=True, progress=watch)
         if not (folder / f"{part}_mean.png").exists():
-            write_mean(folder, part)
+            write_mean(folder, part, progress)
         before += len(rows)
     # Written last: it marks the output as complete.
     write_atomic(folder / "labels.txt", "".join(f"{name}\n" for name in found.classes).encode())

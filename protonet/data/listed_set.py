@@ -120,7 +120,7 @@ def convert_lists(
                 )  # fmt: skip
             before += len(images)
             if not (work.folder / f"{part}_mean.png").exists():
-                write_mean(work.folder, part)
+                write_mean(work.folder, part, progress)
         if given.names is not None:
             names = read_names(given.names)
             write_file(work.folder / CLASS_NAMES, "".join(f"{n}\n" for n in names).encode())

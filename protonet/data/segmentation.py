@@ -74,7 +74,7 @@ def convert_segmentation(
         for part in found.parts:
             writing.write(part)
         if not (work.folder / "train_mean.png").exists():
-            write_mean(work.folder, "train")
+            write_mean(work.folder, "train", progress)
         write_class_table(work.folder, found.table)
     parts = {part: len(files) for part, files in found.parts.items()}
     return Converted(parts, found.table, found.pixels, found.counts)

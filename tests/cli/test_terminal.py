@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -53,3 +54,19 @@ def test_without_a_bar_long_work_is_told_now_and_then(
 def test_bars_need_a_terminal_that_redraws(is_terminal: bool, term: str, bars: bool) -> None:
     console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={"TERM": term})
     assert terminal.shows_bars(console) is bars
+
+
+def test_stages_are_told_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(progress_log, "_LINE_SECONDS", 0.0)
+    with terminal.resumable_progress("images", tmp_path / "out") as watch:
+        watch(0, 2)
+        watch(2, 2)
+        mean = watch.stage("images averaged")
+        mean(1, 2)
+        mean(2, 2)
+    lines = [line.split(" (")[0] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        "0 of 2 images", "2 of 2 images", "1 of 2 images averaged", "2 of 2 images averaged",
+    ]  # fmt: skip

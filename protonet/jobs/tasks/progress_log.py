@@ -63,6 +63,22 @@ class Counter:
         return Count(done, total, self._first[0], self._first[1], now, self._what)
 
 
+class Stages:
+    """A callback for work that has several stages, each with what it counts."""
+
+    def __init__(self, what: str, watch_of: Callable[[str], Watch]) -> None:
+        self._watch_of = watch_of
+        self._watch = watch_of(what)
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of all are done in the first stage."""
+        self._watch(done, total)
+
+    def stage(self, what: str) -> Watch:
+        """The callback of another stage."""
+        return self._watch_of(what)
+
+
 def log_progress(what: str) -> Watch:
     """A callback that logs progress to standard error if the work takes longer than this."""
     counter, told = Counter(what), time.monotonic()

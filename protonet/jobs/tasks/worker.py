@@ -22,6 +22,7 @@ from protonet.jobs.tasks.failures import REPORTED, failure_of
 from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.progress_log import (
     PROGRESS,
+    Stages,
     Watch,
     both,
     file_progress,
@@ -74,14 +75,14 @@ def do(task: Task, folder: Path) -> int:
     if isinstance(task, TrainNetwork | ResumeRun):
         return _train(task)
     (folder / PROGRESS).unlink(missing_ok=True)
-    watch = _watch(folder, "images")
+    watch = Stages("images", lambda what: _watch(folder, what))
     if isinstance(task, PredictImages):
         print(f"predicted: {task.predict(folder, watch).count} images")
         return 0
     parts: Mapping[str, int]
     told: Mapping[str, int]
     if isinstance(task, ConvertDetection | ConvertSegmentation):
-        made = task.make(watch, _watch(folder, "images checked"))
+        made = task.make(watch, watch.stage("images checked"))
         parts, told = made.parts, made.counts
     else:
         parts, told = task.make(watch), {}

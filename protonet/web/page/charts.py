@@ -84,7 +84,7 @@ def bars(
         "legend": {"top": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 8, "right": 8, "top": 44, "bottom": 4, "containLabel": True},
         "xAxis": _axis("", kind="category", data=list(names)),
-        "yAxis": _axis(y, splitNumber=3),
+        "yAxis": _axis(y, splitNumber=3, nameTextStyle={"color": TEXT, "align": "left"}),
         "tooltip": {"trigger": "axis", "confine": True},
         "series": [
             {"type": "bar", "name": name, "data": list(values), "itemStyle": {"color": color}}

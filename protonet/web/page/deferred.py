@@ -21,7 +21,7 @@ def filled_deferred(told: str, fill: Callable[[], Awaitable[None]]) -> None:
 
     async def run() -> None:
         # Create the content before removing the placeholder, so that an error leaves it clean.
-        made = ui.element("div").classes("w-full")
+        made = ui.column().classes("w-full gap-4")
         made.move(place)
         with made, notify_errors():
             await fill()

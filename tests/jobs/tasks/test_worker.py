@@ -15,6 +15,7 @@ from protonet.errors import DataError
 from protonet.jobs.definitions.solver import settled
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.tasks import worker
 from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.progress_log import PROGRESS, read_progress
 from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
@@ -43,7 +44,7 @@ def test_a_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert len(images) == 6
     told = read_progress(tmp_path / "job" / PROGRESS)
     assert told is not None
-    assert (told.done, told.total) == (7, 7)
+    assert (told.done, told.total, told.what) == (1, 1, "images averaged")
     assert work(tmp_path / "job", task) == 2
     told = capfd.readouterr().err
     assert told.startswith("error: ")
@@ -55,6 +56,21 @@ def test_a_data_set_with_more_to_tell(tmp_path: Path, capfd: pytest.CaptureFixtu
     task = ConvertSegmentation(root=tmp_path / "set", folder=tmp_path / "data")
     assert work(tmp_path / "job", task) == 0
     assert capfd.readouterr().out == "train: 3 images\nval: 1 images\n"
+
+
+def test_the_mean_is_a_stage_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages: dict[str, list[tuple[int, int]]] = {}
+
+    def told(_: Path, what: str) -> Any:
+        return lambda done, total: stages.setdefault(what, []).append((done, total))
+
+    monkeypatch.setattr(worker, "_watch", told)
+    task = MakeGradients(folder=tmp_path / "data", width=5, height=4, count=3)
+    assert work(tmp_path / "job", task) == 0
+    assert stages == {
+        "images": [(1, 4), (2, 4), (3, 4), (4, 4)],
+        "images averaged": [(1, 3), (2, 3), (3, 3), (1, 1)],
+    }
 
 
 def test_a_training_and_its_prolonging(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -69,9 +69,11 @@ class Explorer:
         self.text.props("outlined dense clearable debounce=300").classes("field")
         self.page = ui.number("Page", value=1, min=1, on_change=self._jumped)
         self.page.props("outlined dense debounce=300").classes("field")
-        self.opacity = ui.slider(min=0, max=1, step=0.05, value=0.5, on_change=self._ask)
-        self.opacity.props('label aria-label="Strength of the classes"').classes("field")
-        self.opacity.set_visibility(self.form == "segmentation")
+        with ui.column().classes("field gap-0") as strength:
+            ui.label("Strength of the colors").classes("quiet")
+            self.opacity = ui.slider(min=0, max=1, step=0.05, value=0.5, on_change=self._ask)
+            self.opacity.props('label aria-label="Strength of the colors"')
+        strength.set_visibility(self.form == "segmentation")
 
     async def _changed(self) -> None:
         """Another question begins at its first page."""
