@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,19 +66,14 @@ def network_report(
     from protonet.jobs.checks.pairing import large_batches
     from protonet.jobs.checks.weights import files_report, mismatch
     from protonet.jobs.definitions.inputs import image_layers
-    from protonet.jobs.definitions.network import make_deploy
     from protonet.jobs.inference.weights import listed, with_runs
     from protonet.proto.ignored import ignored_fields
 
     summary = summarize(
         plan, recompute=memory.recompute, fuse=memory.fuse, precision=memory.precision
     )
-    images, deployed = image_layers(plan), frozenset[str]()
-    if images:
-        # The plan has the layers of one phase only.
-        with suppress(NetworkError):
-            deploy = make_deploy(pasted, images[0].transformer.output_shape)
-            deployed = frozenset(layer.name for layer in deploy.definition.net.layer)
+    images = image_layers(plan)
+    deployed = _deployed(pasted, images[0].transformer.output_shape) if images else frozenset()
     compared, problem = None, ""
     if weights is not None:
         files = listed(with_runs(weights))
@@ -98,6 +93,16 @@ def network_report(
         weights=compared,
         weights_error=problem,
     )
+
+
+def _deployed(pasted: NetDefinition, shape: tuple[int, int, int]) -> frozenset[str]:
+    """The names of the layers that are deployed; the plan has those of one phase only."""
+    from protonet.jobs.definitions.network import make_deploy
+
+    try:
+        return frozenset(each.name for each in make_deploy(pasted, shape).definition.net.layer)
+    except NetworkError:
+        return frozenset()
 
 
 def print_weights(report: WeightsReport, problem: str) -> None:
