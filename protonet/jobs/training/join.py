@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import protonet
 from protonet.device import Device
+from protonet.errors import DataError, UsageError
+from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.fingerprint import Fingerprint, fingerprint_text, fingerprints
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.session import Job, OnTrainer
+from protonet.proto.text import Source, read_net
 from protonet.ranks.communicator import Communicator
 from protonet.train.trainer import Result
 
@@ -32,11 +37,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Invitation:
-    """What rank 0 tells the others: the run, its settings, and the state to continue from."""
+    """What rank 0 tells the others: the run, its settings, the state to continue from; and what
+    they must have as well: the version of protonet, the net and the databases.
+    """
 
     run: Path
     settings: RunSettings | SolverSettings
     state: Path | None
+    version: str
+    inputs: tuple[Fingerprint, ...]
 
 
 def invite(
@@ -46,7 +55,9 @@ def invite(
     state: Path | None = None,
 ) -> None:
     """Let the other ranks ``join`` a run whose files are complete."""
-    ranks.broadcast(Invitation(run.path.resolve(), settings, state))
+    if not ranks.alone:
+        told = (protonet.__version__, _inputs(run))
+        ranks.broadcast(Invitation(run.path.resolve(), settings, state, *told))
 
 
 def join(
@@ -55,11 +66,34 @@ def join(
     """Train the run of an invitation, which every rank must see.
 
     Raises:
+        UsageError, DataError: when this rank has other files, or another version.
         As ``start``.
     """
     settings, run = invitation.settings, RunDirectory.open(invitation.run)
+    _compare(invitation, run)
     files = reopen(run).files
     device = Device(settings.device, tf32=settings.tf32)
     with Job(run, files, settings, device, ranks) as job:
         job.begin(invitation.state)
         return Outcome(run, job.train((), on_trainer))
+
+
+def _inputs(run: RunDirectory) -> tuple[Fingerprint, ...]:
+    """The net of a run and its databases, as this rank sees them."""
+    source = Source.read(run.train_val)
+    databases = fingerprints(databases_of([read_net(source).net]))
+    return (fingerprint_text(source), *databases)
+
+
+def _compare(invitation: Invitation, run: RunDirectory) -> None:
+    """Refuse what is not that of rank 0."""
+    if protonet.__version__ != invitation.version:
+        raise UsageError(
+            f"protonet is {protonet.__version__} here, and {invitation.version} on rank 0"
+        )
+    for ours, theirs in zip(_inputs(run), invitation.inputs, strict=False):
+        if not ours.is_of(theirs):
+            raise DataError(
+                f"{ours.path}: differs from that of rank 0: {ours.bytes:,} bytes with SHA-256 "
+                f"{ours.sha256[:12]}, there {theirs.bytes:,} bytes with {theirs.sha256[:12]}"
+            )

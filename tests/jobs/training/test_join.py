@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from protonet import __version__ as protonet_version
+from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.training.join import Invitation, _compare, _inputs
 from protonet.train.listeners import read_metrics
 from tests.ranks.started import protonet
 
@@ -112,6 +116,21 @@ def test_a_new_length_holds_on_all_ranks(folder: Path) -> None:
     done = protonet("train", "--resume", run, "--max-iter", 120, "--ranks", 2, folder=folder)
     assert done.returncode == 0, done.stderr
     assert (folder / "net_iter_120.caffemodel").exists()
+
+
+def test_a_rank_with_other_data_or_another_version_is_refused(folder: Path) -> None:
+    """What one rank sees is compared with what rank 0 has told."""
+    run = RunDirectory(trained(folder, 1, "random"))
+    settings = run.record().settings
+    same = Invitation(run.path, settings, None, protonet_version, _inputs(run))
+    _compare(same, run)
+    net, data, *_ = same.inputs
+    with pytest.raises(UsageError, match=r"and 0\.0 on rank 0"):
+        _compare(replace(same, version="0.0"), run)
+    with pytest.raises(DataError, match=r"train_val\.prototxt: differs from that of rank 0"):
+        _compare(replace(same, inputs=(replace(net, bytes=3), data)), run)
+    with pytest.raises(DataError, match=r"train_db: differs .* there 7 bytes"):
+        _compare(replace(same, inputs=(net, replace(data, bytes=7))), run)
 
 
 def test_losses_that_are_sums(folder: Path) -> None:
