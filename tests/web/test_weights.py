@@ -74,7 +74,7 @@ def test_weights_of_another_net_are_refused_before_anything_is_queued(
     with pytest.raises(UsageError, match=told):
         train(site, data, weights=stored)
     with pytest.raises(UsageError, match="no layer of the network takes its weights"):
-        train(site, data, weights=stored, allow_mismatch=True)
+        train(site, data, weights=uploaded(site, {"fc8": [np.zeros(3)]}), allow_mismatch=True)
     nothing = store_weights(site.workspace, "n.caffemodel", io.BytesIO(b"nothing of the kind"))
     with pytest.raises(UsageError, match=r"^n.caffemodel: is a text"):
         train(site, data, weights=nothing)

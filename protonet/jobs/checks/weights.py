@@ -46,7 +46,7 @@ def mismatch(report: WeightsReport, name: str, *, allowed: bool) -> str:
 
 
 def refuse_mismatch(report: WeightsReport, name: str, *, allowed: bool) -> None:
-    """Refuse weights that a training would refuse, or of which it would take nothing.
+    """Refuse weights that a training would refuse: of other shapes, or for none of its layers.
 
     Raises:
         OtherNetError: listing the layers.
@@ -55,7 +55,7 @@ def refuse_mismatch(report: WeightsReport, name: str, *, allowed: bool) -> None:
     if wrong and not allowed:
         told = "".join(f"\n  layer '{each.name}': {each.told}" for each in wrong)
         raise OtherNetError(f"{name}: the weights are of another net:{told}\n  {MISMATCH}")
-    if report.layers and not report.names(LOADED):
+    if report.layers and not wrong and not report.names(LOADED):
         raise none_taken(name, [each.name for each in report.unused])
 
 

@@ -246,7 +246,7 @@ class Job:
             notes.append(f"layers loaded from {name}: {loaded}{absent}{unused}")
             notes += [f"not loaded: {problem}" for problem in report.mismatched]
         given = isinstance(self.settings, RunSettings) and bool(reports)
-        if given and not any(each.loaded for each in reports):
+        if given and not any(each.loaded or each.mismatched for each in reports):
             raise none_taken(name, reports[-1].unused)
         return notes
 
