@@ -26,14 +26,14 @@ class BoxPictures:
     def __init__(self, detector: Detector, folder: Path | None, threshold: float) -> None:
         self._detector, self._folder, self._threshold = detector, folder, threshold
         self._names: set[str] = set()
-        self.output = detector.output
+        self.outputs = detector.outputs
 
     def print(self, prediction: Prediction) -> None:
         """Score, class and corners of each box, and the name of the picture."""
         found = self._found(prediction)
         boxes = "1 box" if len(found) == 1 else f"{len(found)} boxes"
         least = f"with a score of {self._threshold:g} or more"
-        click.echo(f"{prediction.image}: {self.output}, {boxes} {least}")
+        click.echo(f"{prediction.image}: {', '.join(self.outputs)}, {boxes} {least}")
         for each in found:
             corners = " ".join(f"{value:7.1f}" for value in each.box)
             click.echo(f"  {each.score:6.4f}  {corners}  {each.name}")

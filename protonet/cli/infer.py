@@ -250,7 +250,7 @@ def _answer(
         if prediction.note:
             note(f"{prediction.image}: {prediction.note}")
         if as_json:
-            told, names = None if special is None else special.output, predictor.class_names
+            told, names = () if special is None else special.outputs, predictor.class_names
             answer = answer_json(prediction, predictor.iteration, names, told)
             more = {} if special is None else special.as_json(prediction)
             click.echo(json.dumps({**answer, **more}))

@@ -27,6 +27,7 @@ class SegmentPictures:
         self._segmenter, self._folder, self._opacity = segmenter, folder, opacity
         self._names: set[str] = set()
         self.output = segmenter.output
+        self.outputs: tuple[str, ...] = (segmenter.output,)
         """The blob whose scores these are."""
 
     def print(self, prediction: Prediction) -> None:

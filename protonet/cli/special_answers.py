@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class SpecialAnswers(Protocol):
-    """Tells one output of a net in its own form."""
+    """Tells some outputs of a net in their own form."""
 
-    output: str
+    outputs: tuple[str, ...]
 
     def print(self, prediction: Prediction) -> None:
         """Print the answer for an image; write its pictures."""
@@ -33,10 +33,10 @@ def special_answers(
         UsageError: for pictures of another net, or a folder that cannot be made.
     """
     from protonet.errors import UsageError
-    from protonet.jobs.detection.detector import Detector, detection_output
+    from protonet.jobs.detection.detector import Detector, detection_outputs
     from protonet.jobs.evaluation.segmenter import Segmenter, can_segment
 
-    boxes, segments = detection_output(predictor) is not None, can_segment(predictor)
+    boxes, segments = bool(detection_outputs(predictor)), can_segment(predictor)
     if folder is not None:
         if not boxes and not segments:
             raise UsageError(

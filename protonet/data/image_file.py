@@ -54,9 +54,15 @@ def load_image(
         return LoadedImage(path, pixels, size)
     _, height, width = transformer.fitted_shape
     note = f"resized from {size[1]}x{size[0]} to {width}x{height}"
-    if not transformer.resizes:
-        pixels = fit(pixels, height, width, how)
-    return LoadedImage(path, pixels, size, note)
+    return LoadedImage(path, fitted(pixels, transformer, how), size, note)
+
+
+def fitted(pixels: np.ndarray, transformer: Transformer, how: str) -> np.ndarray:
+    """An image of any size in the shape that a transformer takes, or as it is if it resizes."""
+    _, height, width = transformer.shape
+    if transformer.resizes or pixels.shape[1:] == (height, width):
+        return pixels
+    return fit(pixels, height, width, how)
 
 
 def shown_window(size: tuple[int, int], transformer: Transformer, how: str) -> np.ndarray:

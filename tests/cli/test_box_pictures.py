@@ -20,7 +20,7 @@ def answers(folder: Path | None, threshold: float = 0.5) -> BoxPictures:
     def detections(prediction: Any) -> ImageDetections:
         return ImageDetections(prediction.image, 50, 60, (CAR, DOG))
 
-    detector: Any = SimpleNamespace(output="found", detections=detections)
+    detector: Any = SimpleNamespace(outputs=("found",), detections=detections)
     return BoxPictures(detector, folder, threshold)
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.annotate import read_label_map
+from protonet.data.annotated import read_annotated
+from protonet.data.database import Database
 from protonet.formats.pictures import new_figure, picture_kind, write_picture
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.jobs.definitions.boxes import class_names
+from protonet.jobs.detection.detector import Detector
 from protonet.layers.annotated_data import AnnotatedData
 from protonet.layers.evaluation import DetectionEvaluate
 from protonet.train.metrics.boxes import FoundBoxes, TrueBoxes
@@ -235,6 +238,40 @@ class DetectionReport:
         if 0 < len(axes.lines) <= _LEGEND:
             axes.legend(fontsize="small", edgecolor="none", loc="lower left")
         write_picture(figure, path, kind)
+
+
+def predicted_report(detector: Detector, images: Path, most: int) -> DetectionReport:
+    """The report on a net without the data of its validation: it predicts on the first ``most``
+    images of a database with boxes, one by one.
+
+    Raises:
+        DataError: for a database that cannot be read.
+    """
+    predictor = detector.predictor
+    color, names = predictor.transformer.shape[0] == 3, tuple(predictor.class_names or ())
+    found, truths, sizes = [], [], []
+    with Database(images) as stored:
+        keys = stored.keys()[:most]
+        for place, key in enumerate(keys):
+            record = read_annotated(stored, key, color=color, boxes=True)
+            (outputs,) = predictor.ask([predictor.fitted(record.image)])
+            found.append(detector.boxes(outputs, place))
+            boxes = record.objects.boxes.astype(np.float64)
+            marks = record.objects.marks
+            hard = marks[:, 2] != 0
+            numbers = np.full(len(boxes), place)
+            truths.append(TrueBoxes(numbers, marks[:, 0].astype(np.int64), boxes, hard, hard))
+            sizes.append(record.image.shape[1:])
+    return DetectionReport(
+        ", ".join(detector.outputs),
+        names,
+        tuple(range(1, max(len(names), 1 + len(detector.outputs)))),
+        FoundBoxes.joined(found),
+        TrueBoxes.joined(truths),
+        len(keys),
+        sizes=np.array(sizes, np.float64).reshape(-1, 2),
+        keys=tuple(key.decode(errors="replace") for key in keys),
+    )
 
 
 class DetectionCollector:

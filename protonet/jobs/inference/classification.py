@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,14 +182,14 @@ def answer_json(
     prediction: Prediction,
     iteration: int | None,
     names: Sequence[str] | None,
-    left_out: str | None = None,
+    left_out: Collection[str] = (),
 ) -> dict[str, Any]:
     """The prediction for an image as JSON: of ``infer --json`` and of the API.
 
-    ``top`` are the likeliest classes, of a net with ``names``. ``left_out`` is an output that is
+    ``top`` are the likeliest classes, of a net with ``names``. ``left_out`` are outputs that are
     told otherwise.
     """
-    kept = {name: each for name, each in prediction.outputs.items() if name != left_out}
+    kept = {name: each for name, each in prediction.outputs.items() if name not in left_out}
     answer: dict[str, Any] = {
         "image": str(prediction.image),
         "snapshot": iteration,

@@ -11,7 +11,7 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.data.class_table import ClassTable
-from protonet.data.image_file import LoadedImage, load_image, shown_window
+from protonet.data.image_file import LoadedImage, fitted, load_image, shown_window
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
@@ -272,6 +272,10 @@ class ImagePredictor:
     def window(self, size: tuple[int, int]) -> np.ndarray:
         """What the net sees of an image of this height and width, as ``shown_window``."""
         return shown_window(size, self.transformer, self._fit)
+
+    def fitted(self, pixels: np.ndarray) -> np.ndarray:
+        """A decoded image as ``ask`` takes it."""
+        return fitted(pixels, self.transformer, self._fit)
 
     def _load(self, path: Path) -> LoadedImage:
         return load_image(path, self.transformer, self._order, self._fit)

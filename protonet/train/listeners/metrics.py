@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -195,18 +196,24 @@ def figure(outputs: Mapping[str, Any], loss: float | None) -> float | None:
     return -accuracies[-1] if accuracies else loss
 
 
+_MEAN_AP = re.compile(r"mAP\b")
 _BEST = (MEAN_IOU,)
 """Outputs of a test that tell best how good it is, higher is better."""
 
 
 def quality(outputs: Mapping[str, Any]) -> tuple[str, float] | None:
-    """Name and value of a detector's mean average precision or of a mean IoU, None for others."""
+    """Name and value of a detector's mean average precision or of a mean IoU, None for others.
+
+    DetectNet has an output for each class, named mAP and more: their mean counts.
+    """
     detectors = [name.removesuffix(COCO) for name in outputs if name.endswith(COCO)]
     for name in (*detectors[-1:], *_BEST):
         value = outputs.get(name)
         if isinstance(value, float):
             return name, value
-    return None
+    maps = [value for name, value in outputs.items() if _MEAN_AP.match(name)]
+    maps = [value for value in maps if isinstance(value, float)]
+    return ("mAP", math.fsum(maps) / len(maps)) if maps else None
 
 
 def _finite(value: float) -> float | None:

@@ -14,7 +14,12 @@ from protonet.data.resize import resize
 from protonet.errors import UsageError
 from protonet.jobs.detection.detector import Detection, Detector
 from protonet.jobs.detection.pictures import color_of
-from protonet.jobs.evaluation.detection import SCORE, ClassFigures, DetectionReport
+from protonet.jobs.evaluation.detection import (
+    SCORE,
+    ClassFigures,
+    DetectionReport,
+    predicted_report,
+)
 from protonet.jobs.evaluation.full_dataset import average_set, opener
 from protonet.jobs.evaluation.segmenter import original_image
 from protonet.jobs.evaluation.validation import Evaluated, evaluated
@@ -125,6 +130,11 @@ def detect_database(
         UsageError: for a run without such a snapshot, or whose net finds no boxes.
         DataError: for a database that cannot be read, or does not match the net.
     """
+    with Predictor(run, snapshot) as predictor:
+        detector = Detector(predictor)
+        if detector.groups:
+            report = predicted_report(detector, images, most)
+            return _figures(report, predictor.iteration or 0, images, threshold)
     asked = evaluated(run, snapshot, images)
     with Database(images) as stored:
         count = len(stored)
@@ -137,9 +147,14 @@ def detect_database(
     )
     if not found.detectors:
         raise UsageError(f"{run.path.name}: its net finds no boxes to compare with true ones")
-    report = found.detectors[0]
+    return _figures(found.detectors[0], asked.iteration, images, threshold)
+
+
+def _figures(
+    report: DetectionReport, snapshot: int, images: Path, threshold: float
+) -> DetectedImages:
     return DetectedImages(
-        asked.iteration,
+        snapshot,
         report.images,
         report.threshold,
         threshold,

@@ -12,7 +12,7 @@ import pytest
 from protonet.data.image_file import shown_window
 from protonet.data.transform import Transformer
 from protonet.errors import UsageError
-from protonet.jobs.detection.detector import Detector, class_name, detection_output
+from protonet.jobs.detection.detector import Detector, class_name, detection_outputs
 from protonet.jobs.inference.predictor import Prediction
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
 from protonet.proto.text import Source
@@ -39,7 +39,7 @@ def test_boxes_in_pixels_by_descending_score() -> None:
     detector = Detector(predictor())
     rows = {"found": ROWS[None, None]}
     found = detector.detections(Prediction(Path("x.png"), rows, "", (50, 200)))
-    assert (detector.output, found.height, found.width) == ("found", 50, 200)
+    assert (detector.outputs, found.height, found.width) == (("found",), 50, 200)
     first, second = found.found
     assert (first.label, first.name, first.score) == (3, "triangle", 0.9)
     assert first.box == (0, 0, 200, 25)
@@ -65,13 +65,33 @@ def test_nothing_found_is_no_box() -> None:
 
 def test_other_nets_find_no_boxes() -> None:
     softmax = DEPLOY + 'layer { name: "p" type: "Softmax" bottom: "data" top: "p" }'
-    assert detection_output(predictor(text=softmax)) is None
+    assert detection_outputs(predictor(text=softmax)) == ()
     with pytest.raises(UsageError, match=r"deploy.prototxt: finds no boxes; expected .*Detect"):
         Detector(predictor(text=softmax))
     read = TEXT + 'layer { name: "s" type: "Silence" bottom: "found" }'
-    assert detection_output(predictor(text=read)) is None
+    assert detection_outputs(predictor(text=read)) == ()
 
 
 def test_classes_without_a_name() -> None:
     assert class_name(None, 4) == class_name(["a", ""], 4) == "class 4"
     assert (class_name(["a", ""], 1), class_name(["a", "b"], 1)) == ("class 1", "b")
+
+
+def test_the_groups_of_detectnet() -> None:
+    text = (
+        DEPLOY
+        + """layer { name: "c" type: "Python" bottom: "data" top: "cars" top: "dogs"
+      python_param { module: "caffe.layers.detectnet.clustering" layer: "ClusterDetections" } }"""
+    )
+    asked = predictor(text=text)
+    asked.outputs = {"cars": (1, 2, 5), "dogs": (1, 2, 5)}
+    asked.transformer = Transformer(TransformationParameter(), TEST, (3, 24, 32))
+    detector = Detector(asked)
+    assert (detector.outputs, detector.groups) == (("cars", "dogs"), True)
+    cars = np.array([[8, 6, 16, 12, np.log(4)], [0, 0, 0, 0, 0]])
+    dogs = np.array([[0, 0, 32, 24, np.log(2)], [0, 0, 0, 0, 0]])
+    found = detector.detections(Prediction(Path("x"), {"cars": cars, "dogs": dogs}, "", (48, 64)))
+    assert [(each.label, each.name, each.score) for each in found.found] == [
+        (1, "circle", pytest.approx(0.75)), (2, "square", pytest.approx(0.5)),
+    ]  # fmt: skip
+    assert [each.box for each in found.found] == [(16, 12, 32, 24), (0, 0, 64, 48)]

@@ -177,3 +177,6 @@ def test_mean_average_precision_tells_best_how_good_a_detector_is() -> None:
     assert figure(none, 0.3) == 0.3
     assert quality(none) is None
     assert quality({"mean_iou": 0.5}) == ("mean_iou", 0.5)
+    detectnet = {"loss": 0.3, "mAP-cars": 50.0, "mAP-dogs": 70.0, "precision-cars": 99.0}
+    assert quality(detectnet) == ("mAP", 60.0)
+    assert figure({"mAP": 12.5, "mAPs": 99.0}, 0.3) == -12.5
