@@ -1,6 +1,7 @@
 # make demo   makes .venv, installs, and runs the four steps of the README
 # make test   everything that .ci/run checks
 # make lint, make format, make proto
+# make screenshots  takes the pictures of the page anew (docs/images)
 # make bench  measures; make bench BENCH=--quick takes about a minute
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ NATIVE := $(wildcard protonet/kernels/native/*.cpp protonet/kernels/native/*.h) 
   protonet/kernels/native/CMakeLists.txt
 GRADIENTS := examples/prototxt/gradients/net.prototxt
 
-.PHONY: demo test lint format bench proto clean
+.PHONY: demo test lint format bench proto screenshots clean
 
 $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,6 +56,9 @@ bench: $(VENV)/stamp
 
 proto: $(VENV)/stamp-dev
 	$(BIN)/protoc -Iproto --python_out=protonet/proto --pyi_out=protonet/proto proto/caffe.proto
+
+screenshots: $(VENV)/stamp-dev
+	PROTONET_SCREENSHOTS=1 $(BIN)/python -m pytest tests/web/test_walk.py tests/web/walks
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -153,14 +153,16 @@ class Walker:
     def goto(self, path: str) -> None:
         self.page.goto(self.address + path)
 
-    def show(self, name: str) -> None:
-        """A picture of the step, of at most 2,000 lines and few colours, so that it is small."""
+    def show(self, name: str, start: Any = None) -> None:
+        """A picture of the step, from ``start`` on, of at most 2,000 lines and few colours."""
         self.page.evaluate("window.scrollTo(0, 0)")
         self.page.wait_for_timeout(400)
         path = self.pictures / f"page-{name}.png"
         self.page.screenshot(path=path, full_page=True)
         with Image.open(path) as taken:
-            shown = taken.convert("RGB").crop((0, 0, taken.width, min(taken.height, 2000)))
+            top = 0 if start is None else int(start.bounding_box()["y"])
+            bottom = min(taken.height, top + 2000)
+            shown = taken.convert("RGB").crop((0, top, taken.width, bottom))
         shown.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:

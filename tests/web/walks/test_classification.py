@@ -73,6 +73,6 @@ def test_from_folders_to_a_wrong_image(browser: Any, tmp_path: Path, pictures: P
         assert "cross" in first.inner_text()
         first.locator("summary").click()
         first.get_by_text(re.compile(r"% ring")).wait_for()
-        walker.show("classification")
+        walker.show("classification", page.get_by_text("Test many").first)
         name = first.locator("img").get_attribute("alt") or ""
         assert "wrong" in name

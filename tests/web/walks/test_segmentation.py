@@ -41,4 +41,4 @@ def test_from_nothing_to_the_classes_of_pixels(
         shown = page.locator(".fact", has_text="mean IoU").locator(".value").inner_text()
         assert float(shown.rstrip("%")) > 90
         assert page.locator(".worst").count() == 8
-        walker.show("segmentation")
+        walker.show("segmentation", page.get_by_text("Test a single image"))
