@@ -42,6 +42,15 @@ def default_threads() -> int:
     return min(cores, _MOST_THREADS)
 
 
+def resident_memory() -> int | None:
+    """The physical memory of this process in bytes; None if unknown."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def limit_memory(memory: int) -> None:
     """Limit the private memory of this process to what it has now and so many bytes more; no dump
     of its memory is written when it fails.

@@ -19,20 +19,19 @@ from protonet.web.comparison_routes import add_comparison_routes
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
-from protonet.web.progress import curves_of, log_of
 from protonet.web.results.detection_routes import add_detection_routes
 from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.results.segmentation_routes import add_segmentation_routes
+from protonet.web.run_routes import add_run_routes
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
 from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
-from protonet.web.views import job_view, job_views, json_response, plain
+from protonet.web.views import job_view, job_views, plain
 from protonet.web.weights import KINDS, store_weights, weights_of
 
 _TICK = 0.5
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Snapshot = Annotated[str, Query(pattern=r"^(best|last|\d{1,12})$")]
-Most = Annotated[int, Query(ge=2, le=20_000)]
 
 
 def make_api(site: Site) -> APIRouter:
@@ -120,17 +119,6 @@ def _jobs(site: Site) -> APIRouter:
         stream = _events(site, request, known=known)
         return StreamingResponse(stream, media_type="text/event-stream")
 
-    @routes.get("/compare", response_model=dict[str, Any])
-    def compare(jobs: Annotated[str, Query(max_length=2000)], most: Most = 800) -> Response:
-        """The curves of several trainings; ``jobs`` are comma-separated ids."""
-        found = [site.get(job_id, TRAINING) for job_id in jobs.split(",") if job_id][:50]
-        return json_response(
-            {
-                job.id: {"name": job.name, **vars(curves_of(site.workspace, job, most))}
-                for job in found
-            }
-        )
-
     @routes.get("/{job_id}")
     def show(job_id: str) -> dict[str, Any]:
         """A job and its progress."""
@@ -138,6 +126,7 @@ def _jobs(site: Site) -> APIRouter:
 
     _add_update_routes(routes, site)
     _add_result_routes(routes, site)
+    add_run_routes(routes, site)
     add_prediction_routes(routes, site)
     add_segmentation_routes(routes, site)
     add_detection_routes(routes, site)
@@ -185,17 +174,6 @@ def _add_update_routes(routes: APIRouter, site: Site) -> None:
 
 def _add_result_routes(routes: APIRouter, site: Site) -> None:
     """The routes of a job's results."""
-
-    @routes.get("/{job_id}/curves", response_model=dict[str, Any])
-    def curves(job_id: str, most: Most = 800) -> Response:
-        """Loss, validation loss, learning rate and outputs over the iterations, thinned."""
-        job = site.get(job_id, TRAINING)
-        return json_response(curves_of(site.workspace, job, most))
-
-    @routes.get("/{job_id}/log")
-    def log(job_id: str, lines: Annotated[int, Query(ge=1, le=5000)] = 200) -> dict[str, str]:
-        """The last lines of the job's log."""
-        return {"log": log_of(site.workspace, site.get(job_id), lines)}
 
     @routes.get("/{job_id}/archive", response_class=StreamingResponse)
     def download(job_id: str, snapshots: bool = False) -> StreamingResponse:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 _FILES = 64
 """Number of cached files."""
-_SHOWN = ("iteration", "epoch", "loss", "lr", "seconds", "iterations")
+_SHOWN = ("iteration", "epoch", "loss", "lr", "seconds", "iterations", "memory")
 _TESTED = ("iteration", "epoch", "loss")
 
 

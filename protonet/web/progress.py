@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.metrics import METRICS, Columns
@@ -18,15 +14,10 @@ from protonet.web.recent import Recent, Stamp, file_stamp
 from protonet.web.store import RUN, Job
 from protonet.web.workspace import Workspace
 
-Points = list[tuple[float, float | None]]
-Numbers = npt.NDArray[np.float64]
 _TAIL = 64 * 1024
 _KEPT = 20_000
 """Number of trainings whose progress is kept; a small object each."""
-_KEPT_CURVES = 100
 _PAUSE = 0.4
-_DRAWN = 800
-"""Points of a curve on the page."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +31,13 @@ class Progress:
     validation_loss: float | None = None
     rate: float | None = None
     per_second: float | None = None
+    images_per_second: float | None = None
     seconds_left: float | None = None
     memory: int | None = None
     snapshots: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Curves:
-    """The curves of a training: each a list of (iteration, value).
-
-    ``outputs`` are outputs of the test nets other than the loss, such as an accuracy.
-    """
-
-    loss: Points
-    validation_loss: Points
-    rate: Points
-    outputs: dict[str, Points]
-
-
 _PROGRESS: Recent[Progress] = Recent(_KEPT)
-_CURVES: Recent[Curves] = Recent(_KEPT_CURVES)
 
 
 def run_of(workspace: Workspace, job: Job) -> RunDirectory:
@@ -70,25 +48,18 @@ def run_of(workspace: Workspace, job: Job) -> RunDirectory:
 def progress_of(workspace: Workspace, job: Job) -> Progress:
     """The progress of a training; its files are read again when they have changed."""
     run = run_of(workspace, job)
-    found = _PROGRESS.of(run.path, _stamp(run, job), lambda: _progress(run, job), _pause(job))
+    found = _PROGRESS.of(
+        run.path, progress_stamp(run, job), lambda: _progress(run, job), pause_of(job)
+    )
     return replace(found, memory=_memory(workspace, job)) if job.status == RUN else found
 
 
-def curves_of(workspace: Workspace, job: Job, most: int = _DRAWN) -> Curves:
-    """The curves of a training, each thinned to about ``most`` points."""
-    run = run_of(workspace, job)
-    if most > _DRAWN:
-        return _curves(run, most)
-    key, stamp = (run.path, most), _stamp(run, job)
-    return _CURVES.of(key, stamp, lambda: _curves(run, most), _pause(job))
-
-
-def _stamp(run: RunDirectory, job: Job) -> Stamp:
+def progress_stamp(run: RunDirectory, job: Job) -> Stamp:
     """What changes with the progress of a training: its metrics and its snapshots."""
     return job.status, job.started, file_stamp(run.metrics), file_stamp(run.path)
 
 
-def _pause(job: Job) -> float:
+def pause_of(job: Job) -> float:
     """Seconds for which a result is good, whatever is written meanwhile."""
     return _PAUSE if job.status == RUN else 0.0
 
@@ -102,6 +73,7 @@ def _progress(run: RunDirectory, job: Job) -> Progress:
         left = None
         if job.status == RUN and per_second and ends:
             left = (ends - metrics.iteration) / per_second
+        images = images_per_iteration(run)
         return Progress(
             iteration=metrics.iteration,
             iterations=ends,
@@ -110,6 +82,7 @@ def _progress(run: RunDirectory, job: Job) -> Progress:
             validation_loss=_last(metrics.tested, "loss"),
             rate=_last(metrics.shown, "lr"),
             per_second=per_second,
+            images_per_second=per_second * images if per_second and images else None,
             seconds_left=left,
             snapshots=tuple(run.iterations()),
         )
@@ -117,59 +90,6 @@ def _progress(run: RunDirectory, job: Job) -> Progress:
 
 def _last(columns: Columns, name: str) -> float | None:
     return next(iter(columns.last(name)), None)
-
-
-def _curves(run: RunDirectory, most: int) -> Curves:
-    with METRICS.reading(run.metrics) as metrics:
-        shown, tested, outputs = metrics.shown, metrics.tested, metrics.outputs
-        x, tests, losses = shown.of("iteration"), tested.of("iteration"), tested.of("loss")
-        named = {name: outputs.of(name) for name in outputs.names()}
-        loss, rate = shown.of("loss"), shown.of("lr")
-    return Curves(
-        _thinned(x, loss, most),
-        _thinned(tests, losses, most),
-        _thinned(x, rate, most),
-        {
-            name: _thinned(tests[~np.isnan(values)], values[~np.isnan(values)], most)
-            for name, values in named.items()
-            if not np.array_equal(values, losses, equal_nan=True)  # it is the loss
-        },
-    )
-
-
-def thin(points: Sequence[tuple[float, float | None]], most: int) -> Points:
-    """Downsample to about ``most`` points for drawing: the least and the greatest value of each
-    interval, in their order, and the first and the last point.
-    """
-    if len(points) <= most:
-        return list(points)
-    values = np.array([np.nan if y is None else y for _, y in points], np.float64)
-    return [points[place] for place in _chosen(values, most)]
-
-
-def _thinned(x: Numbers, y: Numbers, most: int) -> Points:
-    """The points of a curve as ``thin`` gives them; None for what is no number."""
-    places = _chosen(y, most) if len(y) > most else range(len(y))
-    return [
-        (int(x[place]) if x[place].is_integer() else float(x[place]),
-         None if np.isnan(y[place]) else float(y[place]))
-        for place in places
-    ]  # fmt: skip
-
-
-def _chosen(values: Numbers, most: int) -> list[int]:
-    """Places of the first, the last, and the extreme values of each interval between."""
-    edges = np.linspace(1, len(values) - 1, max(1, (most - 2) // 2) + 1).astype(int)
-    chosen = {0, len(values) - 1}
-    for start, end in pairwise(edges.tolist()):
-        part = values[start:end]
-        finite = np.flatnonzero(np.isfinite(part))
-        if len(finite) == 0:
-            chosen.update(range(start, end)[:1])
-            continue
-        chosen.add(start + int(finite[part[finite].argmin()]))
-        chosen.add(start + int(finite[part[finite].argmax()]))
-    return sorted(chosen)
 
 
 def tail(path: Path, lines: int = 200) -> str:
@@ -205,12 +125,22 @@ def _speed(shown: Columns) -> float | None:
 
 def _last_iteration(run: RunDirectory) -> int:
     """The max_iter of the run's solver."""
+    return _whole(run.solver, "max_iter") or 0
+
+
+def images_per_iteration(run: RunDirectory) -> int | None:
+    """The images of all batches of an iteration: of the first data layer; None if unknown."""
+    size = _whole(run.train_val, "batch_size")
+    return None if size is None else size * (_whole(run.solver, "iter_size") or 1)
+
+
+def _whole(path: Path, name: str) -> int | None:
+    """The first whole number of a field in a prototxt; None if it is absent."""
     try:
-        text = run.solver.read_text()
+        found = re.search(rf"^\s*{name}: (\d+)\s*$", path.read_text(), re.MULTILINE)
     except OSError:
-        return 0
-    found = [line.split() for line in text.splitlines() if line.startswith("max_iter:")]
-    return int(found[0][1]) if found and len(found[0]) > 1 else 0
+        return None
+    return int(found[1]) if found else None
 
 
 def _memory(workspace: Workspace, job: Job) -> int | None:

@@ -30,6 +30,7 @@ _ADDED = (
     'CREATE INDEX IF NOT EXISTS jobs_of_group ON jobs (kind, "group")',
     "CREATE INDEX IF NOT EXISTS jobs_of_name ON jobs (kind, name COLLATE NOCASE, status)",
     "CREATE INDEX IF NOT EXISTS jobs_of_created ON jobs (kind, created, status)",
+    "CREATE INDEX IF NOT EXISTS jobs_by_created ON jobs (created)",
     "CREATE INDEX IF NOT EXISTS users_of_jobs ON needs (needed, job)",
 )
 

@@ -11,9 +11,10 @@ import pytest
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.record import RunRecord
 from protonet.jobs.run.settings import RunSettings
-from protonet.web import progress
+from protonet.web import curves, progress
+from protonet.web.curves import curves_of
 from protonet.web.process import OUTPUT
-from protonet.web.progress import curves_of, elapsed, log_of, progress_of, run_of, tail, thin
+from protonet.web.progress import elapsed, log_of, progress_of, run_of, tail
 from protonet.web.site import Site
 from protonet.web.store import DONE, RUN, TRAINING, Job
 
@@ -50,10 +51,10 @@ def test_progress(site: Site) -> None:
     )  # fmt: skip
     assert found.per_second == 10
     assert found.seconds_left == 9
-    curves = curves_of(site.workspace, job)
-    assert curves.loss == [(0, 2.0), (5, 1.5), (10, 1.0)]
-    assert curves.validation_loss == [(10, 0.7)]
-    assert curves.outputs == {"accuracy": [(10, 0.5)]}
+    found = curves_of(site.workspace, job)
+    assert found.loss == [(0, 2.0), (5, 1.5), (10, 1.0)]
+    assert found.validation_loss == [(10, 0.7)]
+    assert found.outputs == {"accuracy": [(10, 0.5)]}
     assert 2 < elapsed(job) < 60
 
 
@@ -74,6 +75,7 @@ def test_files_that_have_not_changed_are_not_read_again(
     assert curves_of(site.workspace, job).loss == [(5, 1.5)]
     with monkeypatch.context() as blind:
         blind.setattr(progress, "METRICS", None)
+        blind.setattr(curves, "METRICS", None)
         assert progress_of(site.workspace, job).loss == 1.5
         assert curves_of(site.workspace, job).loss == [(5, 1.5)]
     run = run_of(site.workspace, job)
@@ -87,39 +89,6 @@ def test_files_that_have_not_changed_are_not_read_again(
     assert progress_of(site.workspace, job).seconds_left is not None
     ended = site.store.update(job.id, status=DONE)
     assert progress_of(site.workspace, ended).seconds_left is None
-
-
-def test_thinned_curves_keep_their_peaks() -> None:
-    points = [(float(x), float(x % 7)) for x in range(100_000)]
-    points[51_234] = (51_234.0, 99.0)
-    points[77_777] = (77_777.0, -5.0)
-    found = thin(points, 800)
-    assert len(found) <= 800
-    assert (found[0], found[-1]) == (points[0], points[-1])
-    assert (51_234.0, 99.0) in found
-    assert (77_777.0, -5.0) in found
-    assert found == sorted(found)
-    assert thin(points[:50], 800) == points[:50]
-
-
-def test_curves_of_a_hundred_thousand_points_are_read_once(site: Site) -> None:
-    """The second look at a long file reads only what is new in it."""
-    job = training(site, "".join(line(n, 1 / (n + 1)) for n in range(100_000)))
-    begun = time.perf_counter()
-    assert len(curves_of(site.workspace, job).loss) <= 800
-    first = time.perf_counter() - begun
-    with run_of(site.workspace, job).metrics.open("a") as stream:
-        stream.write(line(100_000, 0.25))
-    begun = time.perf_counter()
-    assert curves_of(site.workspace, job).loss[-1] == (100_000, 0.25)
-    again = time.perf_counter() - begun
-    assert again < first
-
-
-def test_missing_values_leave_gaps() -> None:
-    points = [(float(x), None if x % 2 else float(x)) for x in range(1000)]
-    assert all(y is None or y == x for x, y in thin(points, 100))
-    assert thin([(float(x), None) for x in range(1000)], 100)[0] == (0.0, None)
 
 
 def test_logs_are_cut_at_their_front(site: Site, tmp_path: Path) -> None:

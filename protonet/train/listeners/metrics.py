@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from protonet.errors import FormatError
 from protonet.formats.atomic import appending
 from protonet.formats.json_text import parse_json
+from protonet.host import resident_memory
 from protonet.train.events import (
     COCO,
     MEAN_IOU,
@@ -34,7 +35,7 @@ class Metrics:
     ``epoch`` (null where the data has no length). Then, by event:
 
     - iterated: ``loss`` (smoothed), ``lr``, ``outputs``, ``seconds`` and ``iterations`` since the
-      last line of its kind.
+      last line of its kind, ``memory`` (of the process, in bytes; null if unknown).
     - tested: ``net`` (index of the test net), ``loss`` (its whole objective with
       ``test_compute_loss``, else the weighted sum of its outputs, null if none has a weight),
       ``outputs``.
@@ -67,6 +68,7 @@ class Metrics:
                     outputs=by_name(event.outputs),
                     seconds=event.seconds,
                     iterations=event.iterations,
+                    memory=resident_memory(),
                 )
             case Tested():
                 self._write(
@@ -144,6 +146,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "loss": _NUMBER,
     "lr": _NUMBER,
     "seconds": (int, float),
+    "memory": _NUMBER,
     "net": int,
     "outputs": dict,
 }

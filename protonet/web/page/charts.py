@@ -22,6 +22,7 @@ def curves(
     right_name: str = "",
     dots: bool = False,
     zoom: bool = True,
+    pale: Mapping[str, Points] | None = None,
 ) -> dict[str, Any]:
     """Curves over a common, zoomable axis; those of ``right`` have a second axis.
 
@@ -34,11 +35,15 @@ def curves(
         right_name: name of the right axis.
         dots: whether each point is drawn.
         zoom: whether the chart can be zoomed, with a slider.
+        pale: raw curves behind smoothed ones of the same names.
     """
-    axes = [_axis(y, kind="log" if log else "value", scale=True)]
+    # A name is centred over its axis by default, and cut at the edge of the chart.
+    axes = [_axis(y, kind="log" if log else "value", scale=True, side="left")]
     if right:
-        axes.append(_axis(right_name, scale=True, splitLine={"show": False}))
+        axes.append(_axis(right_name, scale=True, splitLine={"show": False}, side="right"))
     drawn = _curves_of_left(series, log=log, dots=dots)
+    behind = pale or {}
+    raw = [_pale(each, behind[each["name"]], log=log) for each in drawn if each["name"] in behind]
     drawn += [_curve_of_right(name, points) for name, points in (right or {}).items()]
     return {
         **BASE,
@@ -49,7 +54,7 @@ def curves(
         "yAxis": axes,
         "tooltip": {"trigger": "axis", "confine": True},
         "dataZoom": _ZOOM if zoom else [],
-        "series": drawn,
+        "series": raw + drawn,
     }  # fmt: skip
 
 
@@ -160,12 +165,14 @@ BASE: dict[str, Any] = {
 }
 
 
-def _axis(name: str, *, kind: str = "value", **more: Any) -> dict[str, Any]:
+def _axis(
+    name: str, *, kind: str = "value", side: str | None = None, **more: Any
+) -> dict[str, Any]:
     return {
         "type": kind,
         "name": name,
         "axisLabel": {"color": TEXT, "hideOverlap": True} | (_SHORT if kind != "category" else {}),
-        "nameTextStyle": {"color": TEXT},
+        "nameTextStyle": {"color": TEXT} | ({} if side is None else {"align": side}),
         "axisLine": {"lineStyle": {"color": TEXT}},
         "splitLine": {"lineStyle": {"color": _LINES}},
         **more,
@@ -183,6 +190,13 @@ def _curves_of_left(series: Mapping[str, Points], *, log: bool, dots: bool) -> l
         _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
         for index, (name, points) in enumerate(series.items())
     ]
+
+
+def _pale(smoothed: dict[str, Any], points: Points, *, log: bool) -> dict[str, Any]:
+    """The raw curve of a smoothed one: behind it, without an entry in the legend of its own."""
+    drawn = _curve(smoothed["name"], points, smoothed["color"], log=log)
+    return {**drawn, "showSymbol": False, "silent": True, "tooltip": {"show": False},
+            "lineStyle": {"width": 1, "opacity": 0.3}}  # fmt: skip
 
 
 def _curve_of_right(name: str, points: Points) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from nicegui import ui
 
 from protonet.jobs.comparison.table import Row, setting_text
 from protonet.web.comparison import Compared, chosen_trainings, compare
+from protonet.web.curves import Curves, curves_of
 from protonet.web.page import charts
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.jobs.parallel import parallel
 from protonet.web.page.parts import action, notify_errors, page_of, run_in_thread
-from protonet.web.progress import Curves, curves_of
 from protonet.web.site import Site
 from protonet.web.store import Job
 

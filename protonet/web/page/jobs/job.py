@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nicegui import ui
 
 from protonet.sizes import byte_count
-from protonet.web.page import charts
 from protonet.web.page.frame import frame, panel
+from protonet.web.page.jobs.curve_panel import CurvePanel
 from protonet.web.page.jobs.job_bar import job_bar
-from protonet.web.page.parts import LOG, TICK, duration, notify_errors, number, run_in_thread
+from protonet.web.page.jobs.run_panels import LogPanel, RunPanels
+from protonet.web.page.parts import TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.results.chosen import test_panel
 from protonet.web.page.results.panel import offer
-from protonet.web.progress import Curves, Progress, curves_of, log_of, progress_of, run_of
+from protonet.web.progress import Progress, progress_of, run_of
 from protonet.web.site import Site
 from protonet.web.store import ENDED, TRAINING, Job
 
@@ -25,6 +24,21 @@ def add(site: Site) -> None:
     def show_page(job_id: str) -> None:
         with frame("Training", "Jobs"), notify_errors():
             _Live(site, site.get(job_id, TRAINING)).build()
+
+
+_TICKING = """<script>
+setInterval(() => {
+  for (const e of document.querySelectorAll("[data-left]")) {
+    const told = e.dataset.left;
+    if (told === "unknown") continue;
+    if (e.told !== told) { e.told = told; e.since = Date.now(); }
+    const left = Math.max(0, Math.round(told - (Date.now() - e.since) / 1000));
+    const h = Math.floor(left / 3600), m = Math.floor(left % 3600 / 60);
+    e.textContent = h ? `${h} h ${m} min` : m ? `${m} min ${left % 60} s` : `${left} s`;
+  }
+}, 1000);
+</script>"""
+"""Counts the time left down in the browser, from the last that the server told."""
 
 
 class _Live:
@@ -48,19 +62,17 @@ class _Live:
             self.bar.props('aria-label="Progress"')
             with ui.element("div").classes("facts"):
                 for name in ("iteration", "epoch", "loss", "validation loss", "learning rate",
-                             "iterations per second", "time left", "memory"):  # fmt: skip
+                             "iterations per second", "images per second", "time left",
+                             "memory"):  # fmt: skip
                     with ui.element("div").classes("fact"):
                         self.figures[name] = ui.label("\u2013").classes("value")
                         ui.label(name).classes("name")
-            with ui.row().classes("items-center gap-3"):
-                self.log_scale = ui.checkbox("Log scale", on_change=self._redraw)
-                ui.label("Drag or scroll over the chart to zoom.").classes("quiet")
-            self.chart = ui.echart(charts.curves({})).classes("chart")
-            self.outputs = ui.echart(charts.curves({})).classes("chart")
-            self.outputs.set_visibility(False)
+            self.curves = CurvePanel(self.site, self.job)
         self.tests = ui.column().classes("w-full")
         with panel("Log"):
-            self.log = ui.label("").classes("log").props(LOG)
+            self.log = LogPanel(self.site, self.job)
+        RunPanels(self.site, self.job)
+        ui.add_body_html(_TICKING)
         # The page is sent before the metrics are read, which for a long training takes a while.
         self.timer = ui.timer(TICK, self._look)
 
@@ -75,11 +87,11 @@ class _Live:
                 job_bar(self.site, job, self._changed)
         progress = await run_in_thread(progress_of, self.site.workspace, job)
         self._show(progress)
-        self.log.text = log_of(self.site.workspace, job)
+        self.log.update()
         signature = (progress.iteration, progress.validation_loss, progress.snapshots)
         if signature != self.signature:
             self.signature = signature
-            await self._redraw()
+            await self.curves.redraw()
             if self.snapshot is not None:
                 offer(self.snapshot, progress.snapshots)
         if progress.snapshots and self.snapshot is None:
@@ -105,33 +117,12 @@ class _Live:
             "validation loss": number(progress.validation_loss),
             "learning rate": number(progress.rate),
             "iterations per second": number(progress.per_second),
+            "images per second": number(progress.images_per_second),
             "time left": duration(progress.seconds_left) or "\u2013",
             "memory": byte_count(progress.memory) if progress.memory else "\u2013",
         }
         for name, text in shown.items():
             if self.figures[name].text != text:
                 self.figures[name].text = text
-
-    async def _redraw(self) -> None:
-        curves = await run_in_thread(curves_of, self.site.workspace, self.job)
-        _replace(self.chart, _losses(curves, log=self.log_scale.value))
-        self.outputs.set_visibility(bool(curves.outputs))
-        if curves.outputs:
-            _replace(self.outputs, charts.curves(curves.outputs, dots=True))
-
-
-def _losses(curves: Curves, *, log: bool) -> dict[str, Any]:
-    series = {"training loss": curves.loss, "validation loss": curves.validation_loss}
-    shown = {name: points for name, points in series.items() if points}
-    return charts.curves(
-        shown, y="loss", log=log, right={"learning rate": curves.rate}, right_name="learning rate"
-    )
-
-
-def _replace(chart: ui.echart, options: dict[str, Any]) -> None:
-    zoom = chart.options.get("dataZoom")
-    chart.options.clear()
-    chart.options.update(options)
-    if zoom:
-        chart.options["dataZoom"] = zoom
-    chart.update()
+        left = progress.seconds_left
+        self.figures["time left"].props(f"data-left={'unknown' if left is None else round(left)}")

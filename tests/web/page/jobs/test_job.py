@@ -60,6 +60,7 @@ def test_a_hundred_thousand_points(walker: Walker, server: Served) -> None:
         assert "99,999" not in page.read().decode()
     walker.goto(f"/jobs/{job}")
     walker.sees(re.compile("^99,999 / "))
+    walker.page.locator(".chart canvas").first.wait_for()
     walker.page.wait_for_function(f"{OPTIONS}[0].series.length > 0")
     data = walker.page.evaluate(f"{OPTIONS}[0].series[0].data")
     assert 700 < len(data) <= 800
@@ -70,9 +71,22 @@ def test_a_hundred_thousand_points(walker: Walker, server: Served) -> None:
 def test_a_chart_can_be_logarithmic(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto(f"/jobs/{server.training}")
+    page.locator(".chart canvas").first.wait_for()
     page.wait_for_function(f"{OPTIONS}[0].series[0]?.data.length > 3")
     page.get_by_text("Log scale").click()
     page.wait_for_function(f"{OPTIONS}[0].yAxis[0].type == 'log'")
+
+
+def test_the_time_left_ticks_without_requests(walker: Walker, server: Served) -> None:
+    page = walker.page
+    walker.goto(f"/jobs/{server.training}")
+    page.locator("[data-left]").wait_for(state="attached")
+    page.wait_for_timeout(1500)  # what the page looks up for an ended training is done
+    page.evaluate("document.querySelector('[data-left]').dataset.left = 4000")
+    page.wait_for_function("document.querySelector('[data-left]').innerText == '1 h 6 min'")
+    page.evaluate("document.querySelector('[data-left]').dataset.left = 65")
+    for told in ("1 min 4 s", "1 min 3 s", "59 s"):
+        page.wait_for_function(f"document.querySelector('[data-left]').innerText == '{told}'")
 
 
 def test_one_that_failed_says_why(walker: Walker, server: Served) -> None:
