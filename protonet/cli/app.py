@@ -38,6 +38,7 @@ _COMMANDS = {
     "convert-lists": "convert_lists",
     "convert-detection": "convert_detection",
     "convert-segmentation": "convert_segmentation",
+    "inspect-data": "inspect_data",
     "compute-image-mean": "compute_image_mean",
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",

@@ -62,6 +62,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet convert-lists",
         "protonet convert-detection",
         "protonet convert-segmentation",
+        "protonet inspect-data",
         "protonet compute-image-mean",
         "protonet extract-features",
         "protonet convert-weights",
