@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from protonet.cli.image_results import print_classes, write_confusion
 from protonet.cli.terminal import console, note, print_table
 from protonet.errors import UsageError
 
@@ -40,6 +41,23 @@ class Classified:
     def best(self) -> list[tuple[int, str, float]]:
         """Number, name and score of the best classes, without NaN."""
         return [(place, self.name(place), float(self.scores[place])) for place in self.ranked]
+
+
+class WrongOnes:
+    """Collects the images whose true class is not the best one."""
+
+    def __init__(self) -> None:
+        self._found: list[Classified] = []
+
+    def add(self, found: Classified) -> None:
+        """An answer, which is kept if it is wrong."""
+        if found.truth is not None and found.truth != found.ranked[0]:
+            self._found.append(found)
+
+    def as_json(self) -> list[dict[str, object]]:
+        """The wrong images, the surest first."""
+        order = sorted(self._found, key=lambda each: -float(each.scores[each.ranked[0]]))
+        return [{**_as_json(each), "true_name": each.name(each.truth or 0)} for each in order]
 
 
 class Printer(Protocol):
@@ -113,19 +131,23 @@ class _Json:
     is_data = True
 
     def add(self, found: Classified) -> None:
-        from protonet.jobs.inference.classification import values_json
-
-        top = [
-            {"class": place, "name": name, "score": values_json(found.scores[place])}
-            for place, name, _ in found.best()
-        ]
-        answer: dict[str, object] = {"image": str(found.image), "top": top}
-        if found.truth is not None:
-            answer["true"] = found.truth
-        click.echo(json.dumps(answer))
+        click.echo(json.dumps(_as_json(found)))
 
     def end(self) -> None:
         pass
+
+
+def _as_json(found: Classified) -> dict[str, object]:
+    from protonet.jobs.inference.classification import values_json
+
+    top = [
+        {"class": place, "name": name, "score": values_json(found.scores[place])}
+        for place, name, _ in found.best()
+    ]
+    answer: dict[str, object] = {"image": str(found.image), "top": top}
+    if found.truth is not None:
+        answer["true"] = found.truth
+    return answer
 
 
 class _Table:
@@ -153,9 +175,15 @@ class _Table:
 
 
 def show_report(
-    report: Report, classes: Sequence[str] | None, picture: Path | None, is_data: bool
+    report: Report,
+    classes: Sequence[str] | None,
+    picture: Path | None,
+    *,
+    is_data: bool,
+    by_class: bool = False,
 ) -> None:
     """Print the accuracy, the confusion matrix of a few classes, and the most frequent mistakes.
+    With ``by_class`` a table of all classes, unless ``is_data``.
 
     Prints to standard error if standard output is for programs.
 
@@ -169,6 +197,8 @@ def show_report(
                 "or folders with the names of the classes"
             )
         return
+    from protonet.jobs.predictions.classes import class_figures
+
     names = [str(i) for i in range(len(report.confusion))] if classes is None else list(classes)
     say = note if is_data else click.echo
     for among in (1, 5):
@@ -181,8 +211,10 @@ def show_report(
     elif report.right() < report.images:
         for true, said, often in report.mistakes(_MISTAKES):
             say(f"{often} of '{names[true]}' predicted as '{names[said]}'")
+    if by_class and not is_data:
+        print_classes(class_figures(report.confusion, names))
     if picture is not None:
-        report.draw(picture, names)
+        write_confusion(picture, report, names)
         say(str(picture))
 
 

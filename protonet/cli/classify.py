@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.classes import Classified, printer, save_scores, show_report
+from protonet.cli.classes import Classified, WrongOnes, printer, save_scores, show_report
 from protonet.cli.classify_forms import Asked, asked_for, opened
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.image_results import check_ending, write_images
 from protonet.cli.options import Count
 from protonet.cli.shapes import input_shape_option
 from protonet.cli.terminal import complain, note, progress
@@ -21,6 +22,7 @@ from protonet.errors import DataError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.inference.predictor import ImagePredictor
 
 _PATH = click.Path(path_type=Path)
@@ -136,8 +138,18 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 )
 @click.option("-o", "--out", type=_PATH, metavar="FILE", help="Write all scores as .npy.")
 @click.option(
-    "--confusion", type=_PATH, metavar="FILE", help="Draw the confusion matrix (.png, .svg, .pdf)."
+    "--confusion",
+    type=_PATH,
+    metavar="FILE",
+    help="The confusion matrix (.csv, .png, .svg, .pdf).",
 )
+@click.option(
+    "--wrong",
+    type=_PATH,
+    metavar="FILE",
+    help="Write the wrong images, the surest first (.csv, or .json with a line for each).",
+)
+@click.option("--by-class", is_flag=True, help="Print images, recall and precision of each class.")
 @click.option(
     "--snapshot",
     metavar="N|best|last",
@@ -179,6 +191,7 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
 
     if gpu and device is not None:
         raise click.UsageError("--gpu and --device both choose a device; use one of them")
+    check_ending(given["wrong"])
     processor = Device("cuda:0" if gpu else device or "cpu")
     asked = asked_for(given)
     with opened(asked, given, processor) as predictor:
@@ -201,7 +214,7 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
     truths = {item.path: item.truth for item in found.items}
     top = min(count, given["top"] or _TOP)
     out = printer(given["form"], top, given["top"] is None and len(found.items) > _FEW)
-    report, rows = Report(count), {}
+    report, rows, wrong = Report(count), {}, WrongOnes()
     failures: list[Path] = []
 
     def fail(path: Path, error: DataError) -> None:
@@ -217,7 +230,9 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
             ranked, truth = best(scores, max(top, _TOP)), truths[answer.image]
             if truth is not None:
                 report.add(truth, ranked)
-            out.add(Classified(answer.image, scores, ranked[:top], found.classes, truth))
+            classified = Classified(answer.image, scores, ranked[:top], found.classes, truth)
+            out.add(classified)
+            wrong.add(classified)
             if watch is not None:
                 watch(done + len(failures), len(found.items))
     out.end()
@@ -225,8 +240,25 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
         note(f"{len(failures)} of {len(found.items)} images could not be read")
     if asked.out is not None:
         save_scores(asked.out, [rows.get(item.path) for item in found.items], count)
-    show_report(report, found.classes, given["confusion"], out.is_data)
+    _show_report(report, wrong, found.classes, given, is_data=out.is_data)
     return len(failures)
+
+
+def _show_report(
+    report: Report,
+    wrong: WrongOnes,
+    classes: Sequence[str] | None,
+    given: dict[str, Any],
+    *,
+    is_data: bool,
+) -> None:
+    """Print the report, and write the wrong images."""
+    show_report(report, classes, given["confusion"], is_data=is_data, by_class=given["by_class"])
+    if given["wrong"] is None:
+        return
+    if not report.images:
+        raise UsageError("--wrong needs images of known class")
+    note(f"{given['wrong']}: {write_images(given['wrong'], wrong.as_json())} images")
 
 
 def _note_other_scores(output: str, scores: np.ndarray) -> None:

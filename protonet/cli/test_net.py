@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,11 @@ from protonet.cli.caffe_flags import ModelFlags, model_options
 from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.image_results import (
+    ImageResults,
+    image_results_options,
+    show_image_results,
+)
 from protonet.cli.options import Count, snapshot_option
 from protonet.cli.pixel_tables import show_pixels
 from protonet.cli.sizes import memory_limit_option
@@ -44,6 +49,7 @@ _SHOWN = 8
         "protonet test runs/net-20260131-120000",
         "protonet test run --snapshot best --data test_images --labels test_labels",
         "protonet test run --json > figures.json",
+        "protonet test run --by-class --wrong wrong.csv --confusion confusion.png",
         "protonet test train_val.prototxt --weights net_iter_1000.caffemodel --iterations 100",
         "protonet test net.lua --weights net_iter_1000.caffemodel --data test_db",
         "protonet test -model train_val.prototxt -weights net.caffemodel -iterations 10 -gpu 0",
@@ -92,6 +98,7 @@ _SHOWN = 8
     is_flag=True,
     help="Print the means and figures as JSON, and no batches.",
 )
+@image_results_options
 @memory_limit_option
 @no_fuse_option
 @untrusted_option
@@ -109,6 +116,7 @@ def command(
     memory_limit: int | None,
     no_fuse: bool,
     untrusted: bool,
+    **given: Any,
 ) -> None:
     """Run the network in the file NETWORK, prototxt or Lua, in phase TEST and average its outputs.
 
@@ -124,10 +132,18 @@ def command(
     maps) mean IoU, pixel accuracy, and both by class; for a detector (DetectionEvaluate, or
     DetectionOutput with true boxes) mean average precision in the forms of VOC, the SSD fork and
     COCO, and the figures of each class.
+
+    With --by-class, --confusion, --wrong or --answers, a run that predicts a class or numbers is
+    asked about every image instead, with its deploy net; --data may then be a folder of images or
+    a list, too, and --json prints these figures.
     """
     from protonet.jobs.evaluation.full_dataset import average_set, opener
     from protonet.jobs.evaluation.segmentation import keys_of_images
 
+    asked = ImageResults.of(given, as_json=as_json)
+    if asked.wanted:
+        _image_results(flags, snapshot, (data, labels), asked, memory_limit, no_fuse, untrusted)
+        return
     run = _evaluated(flags.network, snapshot, data, labels, name_sizes)
     for remark in run.notes if run is not None else ():
         note(remark)
@@ -149,6 +165,37 @@ def command(
         keys = keys_of_images(tested)
         show_pixels(found.pixels, None if run is None else flags.network, worst, picture, keys)
     show_boxes(found.detectors, threshold, worst, picture if found.pixels is None else None)
+
+
+def _image_results(
+    flags: ModelFlags,
+    snapshot: str,
+    data: tuple[Path | None, Path | None],
+    asked: ImageResults,
+    memory_limit: int | None,
+    no_fuse: bool,
+    untrusted: bool,
+) -> None:
+    """Ask a run about every image."""
+    from protonet.device import Device
+    from protonet.jobs.inference.trained_run import Predictor
+    from protonet.jobs.run.directory import RunDirectory
+    from protonet.proto.caffe_pb2 import TEST
+
+    if flags.network is None or not flags.network.is_dir():
+        raise UsageError("results by image need a run directory instead of NETWORK")
+    for name in ("weights", "level", "stage", "iterations", "picture", "worst", "name_sizes"):
+        if _given(name):
+            raise UsageError(f"--{name.replace('_', '-')} does not go with results by image")
+    if data[1] is not None and data[0] is None:
+        raise UsageError("--labels goes with --data, the images that they belong to")
+    device = Device(flags.net_options(TEST).device)
+    with Predictor(
+        RunDirectory.open(flags.network), snapshot, device,
+        python_layers=False if untrusted else None, memory_limit=memory_limit,
+        fuse=False if no_fuse else None,
+    ) as predictor:  # fmt: skip
+        show_image_results(predictor, *data, asked)
 
 
 def _evaluated(

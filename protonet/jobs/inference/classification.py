@@ -208,7 +208,7 @@ def answer_json(
 
 def values_json(values: np.ndarray) -> Any:
     """The array as nested lists, with null for non-finite values, which JSON cannot represent."""
-    found = np.asarray(values, object)
+    found = np.asarray(values).astype(object)
     return np.where(np.isfinite(values), found, np.array(None)).tolist()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,29 +11,28 @@ import numpy as np
 from protonet.jobs.inference.classification import as_probabilities
 from protonet.jobs.predictions.stored import StoredPredictions
 
-BEST = 5
-_ROWS = 4096
-"""Images whose scores are sorted at once."""
-
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Of one class: the images that have it, that were taken for it, and that are right."""
+    """Of one class: the images that have it, that were taken for it, and that are right.
+
+    ``recall`` is the share of its images that is right, ``precision`` of the images taken for it;
+    NaN of none.
+    """
 
     name: str
     images: int
     predicted: int
     right: int
+    recall: float
+    precision: float
 
-    @property
-    def recall(self) -> float:
-        """Of the images of the class, the share that is right; NaN without images."""
-        return self.right / self.images if self.images else float("nan")
-
-    @property
-    def precision(self) -> float:
-        """Of the images taken for the class, the share that is right; NaN without any."""
-        return self.right / self.predicted if self.predicted else float("nan")
+    @staticmethod
+    def of(name: str, images: int, predicted: int, right: int) -> ClassFigures:
+        """With the shares of these counts."""
+        recall, precision = (right / whole if whole else float("nan")
+                             for whole in (images, predicted))  # fmt: skip
+        return ClassFigures(name, images, predicted, right, recall, precision)
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,7 @@ class ClassPredictions:
     @cached_property
     def ranked(self) -> np.ndarray:
         """The classes of each image with the greatest scores, images x 5, the greatest first."""
-        scores, many = self.stored.scores, min(BEST, len(self.classes))
-        made = np.empty((len(scores), many), np.int32)
-        for start in range(0, len(scores), _ROWS):
-            part = np.asarray(scores[start : start + _ROWS])
-            made[start : start + _ROWS] = np.argsort(-part, axis=1, kind="stable")[:, :many]
-        return made
+        return np.array(self.stored.ranked)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -101,13 +96,7 @@ class ClassPredictions:
 
     def figures(self) -> list[ClassFigures]:
         """The figures of each class."""
-        counts = self.confusion
-        return [
-            ClassFigures(name, int(images), int(taken), int(right))
-            for name, images, taken, right in zip(
-                self.classes, counts.sum(axis=1), counts.sum(axis=0), counts.diagonal(), strict=True
-            )
-        ]
+        return class_figures(self.confusion, self.classes)
 
     @cached_property
     def wrong(self) -> np.ndarray:
@@ -134,3 +123,14 @@ class ClassPredictions:
         truth = int(self.truths[place])
         name = self.stored.names[place]
         return ClassedImage(place, name, self.classes[truth] if truth >= 0 else None, best)
+
+
+def class_figures(confusion: np.ndarray, classes: Sequence[str]) -> list[ClassFigures]:
+    """The figures of each class from counts by (true class, predicted class)."""
+    images, taken, right = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
+    return [
+        ClassFigures.of(name, *counts)
+        for name, *counts in zip(
+            classes, images.tolist(), taken.tolist(), right.tolist(), strict=True
+        )
+    ]

@@ -50,9 +50,25 @@ def predict_all(
         UsageError, DataError: for images or labels that cannot be read, or do not fit the net.
     """
     with Predictor(run, snapshot) as predictor:
-        if is_database(images):
-            return _predict_database(predictor, folder, images, labels, most, progress)
-        return _predict_items(predictor, folder, images, most, progress, allow)
+        return predict_with(
+            predictor, folder, images, labels, most=most, progress=progress, allow=allow
+        )
+
+
+def predict_with(
+    predictor: Predictor,
+    folder: Path,
+    images: Path,
+    labels: Path | None = None,
+    *,
+    most: int | None = None,
+    progress: Progress = lambda _, __: None,
+    allow: Allow = lambda _: None,
+) -> About:
+    """As ``predict_all``, with a trained net that is open."""
+    if is_database(images):
+        return _predict_database(predictor, folder, images, labels, most, progress)
+    return _predict_items(predictor, folder, images, most, progress, allow)
 
 
 def _writer(

@@ -13,11 +13,14 @@ import numpy as np
 from protonet.errors import FormatError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.json_text import parse_json
+from protonet.jobs.inference.classification import best
 from protonet.jobs.json_form import from_json, to_json
 
 _INFO, _NAMES = "predictions.json", "names.txt"
-_SCORES, _TRUTHS = "scores.npy", "truths.npy"
+_SCORES, _TRUTHS, _RANKED = "scores.npy", "truths.npy", "ranked.npy"
 _MOST_FAILED = 1000
+BEST = 5
+"""Classes of an image that are kept in order."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class PredictionWriter:
         true = 1 if about.of_classes else width
         self._scores = _new(folder / _SCORES, (most, width))
         self._truths = _new(folder / _TRUTHS, (most, true))
+        self._ranked = _new(folder / _RANKED, (most, min(BEST, width)), np.int32)
         self._names = (folder / _NAMES).open("w", encoding="utf-8")
         self._failed: list[str] = []
         self._failures = self._count = 0
@@ -74,6 +78,8 @@ class PredictionWriter:
         """Add an image: its key or file, the net's output, and its class or numbers if known."""
         self._scores[self._count] = scores.ravel()
         self._truths[self._count] = np.nan if truth is None else truth
+        if self._about.of_classes:
+            self._ranked[self._count] = best(scores, BEST)
         self._names.write(json.dumps(name) + "\n")
         self._count += 1
 
@@ -88,6 +94,7 @@ class PredictionWriter:
         self._names.close()
         self._scores.flush()
         self._truths.flush()
+        self._ranked.flush()
         about = replace(
             self._about,
             count=self._count,
@@ -101,12 +108,14 @@ class PredictionWriter:
 @dataclass(frozen=True)
 class StoredPredictions:
     """The predictions of a folder. ``scores`` (images x numbers) and ``truths`` (images x 1 for
-    classes, images x numbers else; NaN where unknown) are mapped from their files.
+    classes, images x numbers else; NaN where unknown) are mapped from their files, as ``ranked``,
+    the classes of each image with the greatest scores, the greatest first (images x 5).
     """
 
     about: About
     scores: np.ndarray = field(repr=False)
     truths: np.ndarray = field(repr=False)
+    ranked: np.ndarray = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
 
     @staticmethod
@@ -120,9 +129,9 @@ class StoredPredictions:
             values = parse_json((folder / _INFO).read_text(encoding="utf-8"))
             about = from_json(About, values, str(folder / _INFO))
             count = about.count
-            scores, truths = (
+            scores, truths, ranked = (
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)[:count]
-                for name in (_SCORES, _TRUTHS)
+                for name in (_SCORES, _TRUTHS, _RANKED)
             )
             with (folder / _NAMES).open(encoding="utf-8") as lines:
                 names = tuple(json.loads(line) for line in lines)
@@ -130,8 +139,8 @@ class StoredPredictions:
             raise FormatError(f"{folder}: the predictions cannot be read: {error}") from error
         if not len(scores) == len(truths) == len(names) == count:
             raise FormatError(f"{folder}: the predictions are damaged: not all have {count} images")
-        return StoredPredictions(about, scores, truths, names)
+        return StoredPredictions(about, scores, truths, ranked, names)
 
 
-def _new(path: Path, shape: tuple[int, int]) -> np.memmap[Any, Any]:
-    return np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=shape)
+def _new(path: Path, shape: tuple[int, int], kind: type = np.float32) -> np.memmap[Any, Any]:
+    return np.lib.format.open_memmap(path, "w+", dtype=kind, shape=shape)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,52 +15,28 @@ from protonet.data.database import Database, is_database
 from protonet.data.datum import decode_image
 from protonet.data.resize import fit
 from protonet.errors import DataError, UsageError
-from protonet.jobs.evaluation.regression import Component
-from protonet.jobs.predictions.classes import BEST, ClassedImage, ClassFigures, ClassPredictions
+from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
 from protonet.jobs.predictions.numbers import MeasuredImage, NumberPredictions
+from protonet.jobs.predictions.summary import ClassSummary, NumberSummary, image_json, summarize
+from protonet.web.data_url import data_url
 from protonet.web.datasets.report import Histogram, histogram
 from protonet.web.datasets.samples import picture
 from protonet.web.forms import ImagesQuery
 
 _POINTS = 2000
 _COMPONENTS = 12
-_MATRIX = 1000
-"""Classes up to which the confusion matrix is listed."""
 _SIDE = 192
 """Pixels of the longer side of a listed picture."""
 
 
 @dataclass(frozen=True)
-class ClassSummary:
-    """The figures of a classifier: shares of images whose class is known. ``confusion`` has the
-    cells that are not 0: (true class, predicted class, images).
-    """
-
-    iteration: int
-    count: int
-    known: int
-    accuracy: float
-    top_5: float
-    classes: tuple[ClassFigures, ...]
-    confusion: tuple[tuple[int, int, int], ...]
-    failed: tuple[str, ...]
-    failures: int
-
-
-@dataclass(frozen=True)
-class NumberSummary:
+class NumberCharts(NumberSummary):
     """The figures of predicted numbers; ``points`` are (true, predicted) of each of the first
     numbers, ``residuals`` histograms of predicted minus true.
     """
 
-    iteration: int
-    count: int
-    known: int
-    components: tuple[Component, ...]
     points: tuple[tuple[tuple[float, float], ...], ...]
     residuals: tuple[Histogram, ...]
-    failed: tuple[str, ...]
-    failures: int
 
 
 @dataclass(frozen=True)
@@ -79,28 +56,17 @@ class ImagePage:
     images: tuple[Seen, ...]
 
 
-def summary(found: ClassPredictions | NumberPredictions) -> ClassSummary | NumberSummary:
-    """The figures of a test."""
-    about = found.stored.about
-    shared = (about.iteration, about.count, found.known)
-    if isinstance(found, NumberPredictions):
-        components = found.components()[:_COMPONENTS]
-        return NumberSummary(
-            *shared,
-            tuple(components),
-            tuple(tuple(found.points(at, _POINTS)) for at in range(len(components))),
-            tuple(histogram(each.name, found.residuals(at)) for at, each in enumerate(components)),
-            about.failed,
-            about.failures,
-        )
-    return ClassSummary(
-        *shared,
-        found.accuracy(),
-        found.accuracy(min(BEST, len(found.classes))),
-        tuple(found.figures()),
-        tuple(_cells(found.confusion)),
-        about.failed,
-        about.failures,
+def summary(found: ClassPredictions | NumberPredictions) -> ClassSummary | NumberCharts:
+    """The figures of a test, and of numbers what is charted."""
+    figures = summarize(found)
+    if isinstance(figures, ClassSummary):
+        return figures
+    assert isinstance(found, NumberPredictions)
+    first = figures.components[:_COMPONENTS]
+    return NumberCharts(
+        **vars(figures),
+        points=tuple(tuple(found.points(at, _POINTS)) for at in range(len(first))),
+        residuals=tuple(histogram(each.name, found.residuals(at)) for at, each in enumerate(first)),
     )
 
 
@@ -116,6 +82,15 @@ def image_page(found: ClassPredictions | NumberPredictions, query: ImagesQuery) 
     )
     seen = _with_pictures(found.stored.about.images, images)
     return ImagePage(len(places), query.offset, tuple(seen))
+
+
+def page_json(found: ClassPredictions | NumberPredictions, page: ImagePage) -> dict[str, Any]:
+    """A page as JSON: images as ``test --answers`` writes them, with pictures as data URLs."""
+    images = [
+        {**image_json(found, seen.image.place), "png": seen.png and data_url(seen.png)}
+        for seen in page.images
+    ]
+    return {"total": page.total, "offset": page.offset, "images": images}
 
 
 def _order(found: ClassPredictions | NumberPredictions, query: ImagesQuery) -> np.ndarray:
@@ -138,15 +113,6 @@ def _class(found: ClassPredictions, number: int | None) -> int:
     if number is None or not 0 <= number < len(found.classes):
         raise UsageError(f"expected a class from 0 to {len(found.classes) - 1}, got {number}")
     return number
-
-
-def _cells(confusion: np.ndarray) -> list[tuple[int, int, int]]:
-    if len(confusion) > _MATRIX:
-        return []
-    return [
-        (int(truth), int(said), int(confusion[truth, said]))
-        for truth, said in np.argwhere(confusion)
-    ]
 
 
 def _with_pictures(source: Path, images: Sequence[ClassedImage | MeasuredImage]) -> list[Seen]:

@@ -15,7 +15,7 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.web import forms
 from protonet.web.progress import run_of
 from protonet.web.results.image import predict_image
-from protonet.web.results.listing import image_page, summary
+from protonet.web.results.listing import image_page, page_json, summary
 from protonet.web.results.tests import state_view
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
@@ -62,7 +62,7 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
     ) -> dict[str, Any]:
         """Images of a test that is done, with pictures, truths and predictions."""
         found = site.tests.open(site.get(job_id, TRAINING), key)
-        return dict(plain(image_page(found, query)))
+        return page_json(found, image_page(found, query))
 
 
 def started_run(site: Site, job: Job) -> RunDirectory:

@@ -13,8 +13,9 @@ from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
 from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
+from protonet.jobs.predictions.summary import ClassSummary
 from protonet.web.forms import ImagesQuery
-from protonet.web.results.listing import ClassSummary, NumberSummary, image_page, summary
+from protonet.web.results.listing import NumberCharts, image_page, summary
 from protonet.web.views import plain
 from tests.jobs.predictions.made import of_classes, of_numbers
 
@@ -41,7 +42,7 @@ def test_the_figures_of_classes(classes: ClassPredictions) -> None:
 
 def test_the_figures_of_numbers(tmp_path: Path) -> None:
     found = summary(NumberPredictions(of_numbers(tmp_path)))
-    assert isinstance(found, NumberSummary)
+    assert isinstance(found, NumberCharts)
     assert (found.count, found.known, len(found.components)) == (3, 2, 2)
     assert found.points[1] == ((2.5, 2.0), (4.0, 0.0))
     assert sum(found.residuals[0].counts) == 2

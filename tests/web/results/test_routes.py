@@ -23,7 +23,7 @@ def test_a_test_over_the_api(server: Served) -> None:
     assert [each["name"] for each in shown["summary"]["components"]] == ["output[0]", "output[1]"]
     page = server.call(f"{job}/tests/{key}/images?order=worst&count=2")
     assert page["total"] == 5
-    first, second = (each["image"]["distance"] for each in page["images"])
+    first, second = (each["distance"] for each in page["images"])
     assert first >= second
     assert page["images"][0]["png"].startswith("data:image/png;base64,")
 

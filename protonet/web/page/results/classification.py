@@ -6,7 +6,9 @@ from typing import Any
 
 from nicegui import events, ui
 
-from protonet.jobs.predictions.classes import BEST, ClassedImage, ClassPredictions
+from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
+from protonet.jobs.predictions.stored import BEST
+from protonet.jobs.predictions.summary import ClassSummary
 from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
 from protonet.web.page.frame import facts
@@ -16,7 +18,7 @@ from protonet.web.page.results.image import show_image
 from protonet.web.page.results.many import Found, ImagePages, ManyForm, show_failures
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.results.image import predict_image
-from protonet.web.results.listing import ClassSummary, Seen, summary
+from protonet.web.results.listing import Seen, summary
 
 _ORDERS = {
     "wrong": "Wrong images, the surest first",

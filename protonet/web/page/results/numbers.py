@@ -13,7 +13,7 @@ from protonet.web.page.results.image import show_image
 from protonet.web.page.results.many import Found, ImagePages, ManyForm, show_failures
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.results.image import predict_image
-from protonet.web.results.listing import NumberSummary, Seen, summary
+from protonet.web.results.listing import NumberCharts, Seen, summary
 
 _MOST = 8
 """Numbers that are told below a picture."""
@@ -33,9 +33,9 @@ async def show(found: Found) -> None:
     """The results of a test."""
     assert isinstance(found, NumberPredictions)
     figures = await run_in_thread(summary, found)
-    assert isinstance(figures, NumberSummary)
+    assert isinstance(figures, NumberCharts)
     told = {"images": f"{figures.count:,}", "iteration": f"{figures.iteration:,}"}
-    for component in figures.components:
+    for component in figures.components[: len(figures.points)]:
         told[f"{component.name}: mean error"] = number(component.mae)
         told[f"{component.name}: RMSE"] = number(component.rmse)
         told[f"{component.name}: R\u00b2"] = number(component.r2)
@@ -57,11 +57,11 @@ async def show(found: Found) -> None:
     await choose()
 
 
-def _charts(figures: NumberSummary) -> None:
+def _charts(figures: NumberCharts) -> None:
     """Predicted over true values, and the errors."""
     with ui.element("div").classes("charts"):
         for component, points, errors in zip(
-            figures.components, figures.points, figures.residuals, strict=True
+            figures.components, figures.points, figures.residuals, strict=False
         ):
             with ui.column().classes("gap-1"):
                 option = charts.scatter(points, x=f"true {component.name}", y="predicted")
