@@ -8,6 +8,7 @@ import pytest
 
 from tests.web.browser import OPTIONS, ROOT, Walker
 from tests.web.conftest import Served
+from tests.web.test_accessibility import check_looks
 
 NET = (ROOT / "examples" / "prototxt" / "shapes" / "net.prototxt").read_text()
 
@@ -93,6 +94,9 @@ def test_a_data_set_with_its_curves_and_worst_images(walker: Walker, training: s
     shown = page.evaluate(OPTIONS)
     curves = next(each for each in shown if each["xAxis"][0].get("name") == "recall")
     assert [each["name"] for each in curves["series"]] == ["circle", "square", "triangle"]
+    page.get_by_role("button", name="Test one").click()
+    page.get_by_alt_text("the image with its boxes").wait_for()
+    check_looks(page)
     page.get_by_label("Images", exact=True).fill("nowhere")
     page.get_by_role("button", name="Test many").click()
     walker.sees("nowhere: no such file or folder")
