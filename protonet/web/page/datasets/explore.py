@@ -107,11 +107,16 @@ class Explorer:
             (int(self.pages.value or 1) - 1) * _PAGE, _PAGE,
         )  # fmt: skip
         shown = Shown(_SIDE, float(self.opacity.value))
+        answered = False
         with notify_errors():
             found, looked = await run_in_thread(self._answer, query, shown)
+            answered = True
             if mine == self.asked:
                 self._show(query, found, looked)
-        if mine == self.asked:
+        if not answered and mine == self.asked:  # the images of another question must not stay
+            self.images.clear()
+            self.status.text = ""
+        elif mine == self.asked:
             with notify_errors():
                 self._name(await run_in_thread(shares, self.site.indexes, self.folder,
                                                self.databases))  # fmt: skip

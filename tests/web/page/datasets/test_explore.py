@@ -56,6 +56,20 @@ def test_pages(walker: Walker, server: Served) -> None:
     walker.sees("25 to 48 of 60 images")
 
 
+def test_a_question_that_fails_leaves_no_images(walker: Walker, server: Served) -> None:
+    form = {"name": "broken", "width": 32, "height": 24, "count": 5, "val_count": 3}
+    job = server.call("/api/datasets/shapes", form)["id"]
+    server.wait(job)
+    page = walker.page
+    walker.goto(f"/datasets/{job}/explore")
+    walker.sees("1 to 5 of 5 images")
+    (server.folder / "jobs" / job / "data" / "val_images" / "data.mdb").write_bytes(b"x" * 9000)
+    page.get_by_role("combobox", name="Part").click()
+    page.get_by_role("option", name="Validation").click()
+    page.locator(".q-notification").first.wait_for()
+    page.wait_for_function("document.querySelectorAll('.samples img').length === 0")
+
+
 def test_where_one_is_in_words() -> None:
     assert status_line(Query(offset=24), Found((b"x",) * 24, 1000)) == "25 to 48 of 1,000 images"
     assert status_line(Query(), Found((), 0)) == "No images."
