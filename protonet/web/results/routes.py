@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi.responses import Response
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
@@ -46,6 +47,17 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
     def begin_test(job_id: str, form: forms.TestForm) -> dict[str, Any]:
         """Begin a test on a database, a folder, or a list; the same test is found again."""
         return state_view(site.tests.start(site.get(job_id, TRAINING), form))
+
+    @routes.get("/{job_id}/tests")
+    def list_tests(job_id: str) -> list[dict[str, Any]]:
+        """How the tests of a training are, the newest first."""
+        return [state_view(each) for each in site.tests.all(site.get(job_id, TRAINING))]
+
+    @routes.delete("/{job_id}/tests/{key}", status_code=204)
+    def remove_test(job_id: str, key: str) -> Response:
+        """Stop a test if it runs, and remove its files."""
+        site.tests.remove(site.get(job_id, TRAINING), key)
+        return Response(status_code=204)
 
     @routes.get("/{job_id}/tests/{key}")
     def show_test(job_id: str, key: str) -> dict[str, Any]:

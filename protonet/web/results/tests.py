@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.progress_log import PROGRESS, Count, read_progress
 from protonet.jobs.tasks.task import write_task
 from protonet.web.forms import TestForm
-from protonet.web.process import Detached, is_alive, last_complaint, launch, read_exit
+from protonet.web.process import Detached, is_alive, last_complaint, launch, read_exit, send_signal
 from protonet.web.progress import run_of
 from protonet.web.store import Job
 from protonet.web.workspace import GIB, Workspace
@@ -29,6 +30,8 @@ from protonet.web.workspace import GIB, Workspace
 _FOLDER = "tests"
 _MOST = 2
 """Tests that run at once on the server."""
+_STORED = 20
+"""Tests of a training whose files are kept."""
 _KEPT = 4
 """Opened tests in memory."""
 _SPARE_ADDRESSES = 8 * GIB
@@ -76,6 +79,8 @@ class Tests:
                 raise UsageError(f"{_MOST} tests run already; wait until one has ended")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+            for old in self._folders(job)[_STORED:]:
+                self._discard(old)
             memory = self._workspace.limits.memory + _SPARE_ADDRESSES
             self._children[folder] = launch(folder, write_task(task), memory)
         return TestState(folder.name, "run")
@@ -91,6 +96,21 @@ class Tests:
             raise UsageError(f"'{job.name}' has no test '{key[:40]}'")
         with self._lock:
             return self._state(folder)
+
+    def all(self, job: Job) -> list[TestState]:
+        """The tests of a training, the newest first."""
+        with self._lock:
+            return [self._state(folder) for folder in self._folders(job)]
+
+    def remove(self, job: Job, key: str) -> None:
+        """Stop a test if it runs, and remove its files.
+
+        Raises:
+            UsageError: when there is none.
+        """
+        self.state(job, key)
+        with self._lock:
+            self._discard(self._folder(job, key))
 
     def open(self, job: Job, key: str) -> ClassPredictions | NumberPredictions:
         """The predictions of a test that is done.
@@ -113,6 +133,20 @@ class Tests:
             while len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)
         return found
+
+    def _folders(self, job: Job) -> list[Path]:
+        """Of the tests of a training, the newest first."""
+        found = (self._workspace.job(job.id) / _FOLDER).glob("*")
+        return sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+    def _discard(self, folder: Path) -> None:
+        send_signal(folder, signal.SIGKILL)
+        child = self._children.pop(folder, None)
+        if child is not None:
+            child.kill()  # one that has not told its pid yet gets no signal
+            child.wait()
+        self._opened.pop(folder, None)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _state(self, folder: Path) -> TestState:
         child = self._children.get(folder)

@@ -26,6 +26,9 @@ def test_a_test_over_the_api(server: Served) -> None:
     first, second = (each["distance"] for each in page["images"])
     assert first >= second
     assert page["images"][0]["png"].startswith("data:image/png;base64,")
+    assert key in [each["key"] for each in server.call(f"{job}/tests")]
+    assert server.call(f"{job}/tests/{key}", method="DELETE") is None
+    assert key not in [each["key"] for each in server.call(f"{job}/tests")]
 
 
 def test_one_that_has_not_begun(site: Site) -> None:

@@ -95,3 +95,27 @@ def test_only_two_run_at_once(site: Site, job: Job, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Tests, "_running", lambda _: 2)
     with pytest.raises(UsageError, match="2 tests run already"):
         site.tests.start(job, TestForm(path="data/db"))
+
+
+def test_tests_are_listed_and_removed(site: Site, job: Job) -> None:
+    first = ended(site, job, site.tests.start(job, TestForm(path="data/db", most=3)))
+    second = site.tests.start(job, TestForm(path="data/db", most=4))
+    assert {each.key for each in site.tests.all(job)} == {first.key, second.key}
+    site.tests.remove(job, second.key)
+    assert site.tests.all(job) == [first]
+    site.tests.open(job, first.key)
+    site.tests.remove(job, first.key)
+    with pytest.raises(UsageError, match="has no test"):
+        site.tests.remove(job, first.key)
+    again = site.tests.start(job, TestForm(path="data/db", most=3))
+    assert ended(site, job, again).status == "done"
+
+
+def test_the_files_of_old_tests_are_removed(
+    site: Site, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protonet.web.results.tests._STORED", 1)
+    first = ended(site, job, site.tests.start(job, TestForm(path="data/db", most=3)))
+    second = ended(site, job, site.tests.start(job, TestForm(path="data/db", most=4)))
+    assert first.key != second.key
+    assert site.tests.all(job) == [second]

@@ -50,6 +50,8 @@ class ManyForm:
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             self.bar.props('aria-label="Progress of the test"')
             self.bar.set_visibility(False)
+            self.stop = ui.button("Stop the test", on_click=self._stop).props("flat no-caps")
+            self.stop.bind_visibility_from(self.bar)
             self.results = ui.column().classes("w-full gap-4")
             self.timer = ui.timer(_TICK, self._look, active=False)
 
@@ -69,6 +71,13 @@ class ManyForm:
             self.status.text = "Beginning ..."
             self.bar.set_visibility(True)
             self.timer.activate()
+
+    async def _stop(self) -> None:
+        self.timer.deactivate()
+        self.bar.set_visibility(False)
+        self.status.text = "The test was stopped."
+        with notify_errors():
+            await run_in_thread(self.place.site.tests.remove, self.place.job, self.key)
 
     async def _look(self) -> None:
         tests, job = self.place.site.tests, self.place.job

@@ -21,6 +21,8 @@ from protonet.web.store import Job
 from protonet.web.uploads import check_image, safe_name
 
 A = TypeVar("A")
+_IMAGES = 20
+"""Images that are uploaded at once; a folder of more is a test of many."""
 _SNAPSHOTS = {"last": "Newest snapshot", "best": "Best snapshot"}
 
 
@@ -79,8 +81,8 @@ class _ImageForm:
                 self.path = ui.input("Image on the server", value=_test_image(self.place))
                 self.path.props("outlined dense").classes("field")
                 self.upload = ui.upload(
-                    label="or upload an image", auto_upload=True, max_files=1,
-                    max_file_size=self.workspace.limits.upload, on_upload=self._uploaded,
+                    label="or upload images", auto_upload=True, multiple=True, max_files=_IMAGES,
+                    max_file_size=self.workspace.limits.upload, on_multi_upload=self._uploaded,
                 ).props("flat bordered accept=image/*")  # fmt: skip
             ui.button("Test one", on_click=self._named)
             self.answers = ui.column().classes("w-full answer")
@@ -93,14 +95,17 @@ class _ImageForm:
                 raise UsageError(f"{name}: no such file")
             await self._answer(file, name)
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        data = await event.file.read()
+    async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
+        """Answer for each image; one that cannot be read does not end the rest."""
         self.upload.reset()
         folder = self.workspace.folder
         with self._answering(), tempfile.TemporaryDirectory(dir=folder, prefix=".test-") as made:
-            file = Path(made) / safe_name(event.file.name).name
-            file.write_bytes(data)
-            await self._answer(file, file.name)
+            for number, upload in enumerate(event.files):
+                file = Path(made) / str(number) / safe_name(upload.name).name
+                file.parent.mkdir()
+                file.write_bytes(await upload.read())
+                with notify_errors():
+                    await self._answer(file, file.name, several=len(event.files) > 1)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -109,11 +114,15 @@ class _ImageForm:
         with notify_errors():
             yield
 
-    async def _answer(self, file: Path, name: str) -> None:
+    async def _answer(self, file: Path, name: str, *, several: bool = False) -> None:
         check_image(file, self.workspace.limits.pixels, name)
         found = await run_in_thread(self.ask, self.place.run, file, self.place.snapshot.value)
         with self.answers:
-            self.show(found)
+            if not several:
+                self.show(found)
+                return
+            with ui.expansion(name, value=True).classes("w-full answer-of-several"):
+                self.show(found)
 
 
 def _test_image(place: Place) -> str:

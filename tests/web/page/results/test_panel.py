@@ -28,3 +28,19 @@ def test_an_upload_that_is_no_image(walker: Walker, server: Served, tmp_path: Pa
     page.locator("input[type=file]").set_input_files(tmp_path / "bad.png")
     walker.sees("bad.png: is not a readable image")
     assert page.locator(".answer .output").count() == 0
+
+
+def test_several_images_at_once(walker: Walker, server: Served, tmp_path: Path) -> None:
+    page = walker.page
+    image = (server.folder / "jobs" / server.dataset / "data" / "test.png").read_bytes()
+    files = [tmp_path / name for name in ("one.png", "bad.png", "two.png")]
+    for file in files:
+        file.write_bytes(b"not a readable image" if file.stem == "bad" else image)
+    walker.goto(f"/jobs/{server.training}")
+    walker.sees("Test a single image")
+    page.locator("input[type=file]").set_input_files(files)
+    walker.sees("bad.png: is not a readable image")
+    page.locator(".answer-of-several").nth(1).wait_for()
+    assert page.locator(".answer-of-several").count() == 2
+    assert page.locator(".answer-of-several .output").count() == 2
+    walker.sees("two.png")
