@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -39,6 +40,8 @@ def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
             f"{'data set' if other.kind == DATASET else 'weights of'}: {other.name}",
             f"/{'datasets' if other.kind == DATASET else 'jobs'}/{other.id}",
         )
+    if job.group and job.kind == TRAINING:
+        ui.link(f"group: {job.group}", f"/compare?{urlencode({'group': job.group})}")
     notes = ui.textarea("Notes", value=job.notes).props("outlined dense autogrow").classes("w-full")
     notes.on("blur", lambda: site.store.update(job.id, notes=notes.value[:20_000]))
 

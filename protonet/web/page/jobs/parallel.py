@@ -33,7 +33,7 @@ def parallel(table: Table) -> dict[str, Any]:
     return {
         **BASE,
         "parallelAxis": axes,
-        "parallel": {"left": 48, "right": 90, "top": 56, "bottom": 24},
+        "parallel": {"left": 48, "right": 90, "top": 44, "bottom": 20},
         "tooltip": {"confine": True},
         "series": [{"type": "parallel", "data": named, "smooth": False,
                     "lineStyle": {"width": 2, "opacity": 0.7}}],
@@ -44,7 +44,7 @@ def parallel(table: Table) -> dict[str, Any]:
 def _axis(place: int, name: str, values: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
     """An axis, and the values on it: numbers, or texts as categories."""
     axis: dict[str, Any] = {
-        "dim": place, "name": name, "nameLocation": "start", "nameGap": 18,
+        "dim": place, "name": name, "nameLocation": "end", "nameGap": 14,
         "nameTextStyle": {"color": TEXT}, "axisLabel": {"color": TEXT},
     }  # fmt: skip
     known = [value for value in values if value is not None]
