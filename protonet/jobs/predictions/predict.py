@@ -16,8 +16,10 @@ from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.predictions.stored import About, PredictionWriter
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.settings import RunSettings
 
 _BATCH = 64
+_ANY = 2**31
 
 Progress = Callable[[int, int], None]
 Allow = Callable[[Path], object]
@@ -71,15 +73,31 @@ def predict_with(
     return _predict_items(predictor, folder, images, most, progress, allow)
 
 
+def _learned_numbers(predictor: Predictor) -> bool:
+    """Whether the run learned from a database of label vectors, so that no answer is a class."""
+    settings = predictor.run.record().settings
+    return isinstance(settings, RunSettings) and settings.labels is not None
+
+
+def _width(predictor: Predictor) -> int:
+    """The number of values of the first output."""
+    return int(np.prod(next(iter(predictor.outputs.values()))[1:]))
+
+
 def _writer(
-    predictor: Predictor, folder: Path, images: Path, labels: Path | None, most: int
+    predictor: Predictor,
+    folder: Path,
+    images: Path,
+    labels: Path | None,
+    most: int,
+    names: Sequence[str],
 ) -> PredictionWriter:
-    """A writer for the first output: numbers with ``labels``, else scores of classes."""
-    name, shape = next(iter(predictor.outputs.items()))
-    width = int(np.prod(shape[1:]))
-    names = predictor.class_names or []
+    """A writer for the first output: numbers with ``labels``, or of a run that learned from such
+    ones, else scores of classes with these names.
+    """
+    name, width = next(iter(predictor.outputs)), _width(predictor)
     classes: tuple[str, ...] = ()
-    if labels is None and (names or width > 1):
+    if labels is None and (names or width > 1) and not _learned_numbers(predictor):
         classes = tuple(names) if len(names) == width else tuple(map(str, range(width)))
     about = About(predictor.iteration, name, images, labels, classes)
     return PredictionWriter(folder, about, most, width)
@@ -99,14 +117,16 @@ def _predict_database(
         keys = stored.keys()[:most]
         if not keys:
             raise DataError(f"{images}: there is no image to predict on")
-        writer = stack.enter_context(_writer(predictor, folder, images, labels, len(keys)))
+        names = predictor.class_names or []
+        writer = stack.enter_context(_writer(predictor, folder, images, labels, len(keys), names))
         left = iter(keys)
         done = 0
         while batch := list(islice(left, _BATCH)):
             pixels = [_pixels(stored, key, predictor) for key in batch]
             for key, outputs in zip(batch, predictor.ask(pixels), strict=True):
                 scores = next(iter(outputs.values()))
-                truth = _truth(stored, vectors, key, scores.size)
+                known = vectors is not None or writer.of_classes
+                truth = _truth(stored, vectors, key, scores.size) if known else None
                 writer.add(key.decode(errors="replace"), scores, truth)
             done += len(batch)
             progress(done, len(keys))
@@ -148,12 +168,17 @@ def _predict_items(
             f"{images.name}: expected a database, a folder, or a list of files ({', '.join(LISTS)})"
         )
     classes = predictor.class_names
-    items = find_items([images], classes, len(classes or ())).items[:most]
+    count = len(classes or ()) or _width(predictor)
+    if _learned_numbers(predictor):
+        count = _ANY  # a number behind a file is no class
+    found = find_items([images], classes, count)
+    items = found.items[:most]
     for item in items:
         allow(item.path)
-    with _writer(predictor, folder, images, None, len(items)) as writer:
+    with _writer(predictor, folder, images, None, len(items), found.classes or []) as writer:
         for done, (item, scores) in enumerate(_answers(predictor, items, writer), 1):
-            writer.add(str(item.path), scores, None if item.truth is None else [float(item.truth)])
+            known = item.truth is not None and writer.of_classes
+            writer.add(str(item.path), scores, [float(item.truth or 0)] if known else None)
             progress(done, len(items))
         return writer.complete()
 

@@ -74,6 +74,11 @@ class PredictionWriter:
     def __exit__(self, *_: object) -> None:
         self._names.close()
 
+    @property
+    def of_classes(self) -> bool:
+        """Whether each image has a class."""
+        return self._about.of_classes
+
     def add(self, name: str, scores: np.ndarray, truth: Sequence[float] | None) -> None:
         """Add an image: its key or file, the net's output, and its class or numbers if known."""
         self._scores[self._count] = scores.ravel()

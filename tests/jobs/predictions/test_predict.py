@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,33 @@ def test_vectors(gradients: Path, classes: tuple[RunDirectory, Path], tmp_path: 
         predict_all(run, folder(tmp_path, "b"), classes[1])
     with pytest.raises(DataError, match=r"predicts 2 number\(s\), the label has"):
         predict_all(classes[0], folder(tmp_path, "c"), classes[1], classes[1])
+
+
+def test_files_and_records_without_vectors(gradients: Path, tmp_path: Path) -> None:
+    """A net that learned vectors has no classes, whatever the files are called."""
+    run = slopes(gradients, tmp_path / "run")
+    (tmp_path / "list.txt").write_text(f"{gradients / 'test.png'} 7\n")
+    for name, images in (("a", gradients / "val_images"), ("b", tmp_path / "list.txt"),
+                         ("c", gradients)):  # fmt: skip
+        about = predict_all(run, folder(tmp_path, name), images)
+        assert about.classes == ()
+        found = NumberPredictions(StoredPredictions.read(tmp_path / name))
+        assert (found.known, len(found.stored.scores)) == (0, about.count)
+        assert found.components() == []
+
+
+def test_folders_give_the_classes_of_a_run_without_names(
+    classes: tuple[RunDirectory, Path], tmp_path: Path
+) -> None:
+    copy = RunDirectory(tmp_path / "run")
+    shutil.copytree(classes[0].path, copy.path)
+    copy.labels.unlink()
+    with Database(classes[1]) as stored:
+        for number, key in enumerate(list(stored.keys())[:4]):
+            place = tmp_path / "images" / ("dark", "light")[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number}.png").write_bytes(encode_image(stored.image(key)[0]))
+    about = predict_all(copy, folder(tmp_path), tmp_path / "images")
+    assert about.classes == ("dark", "light")
+    found = ClassPredictions(StoredPredictions.read(tmp_path / "made"))
+    assert (found.known, found.accuracy()) == (4, 1.0)
