@@ -220,38 +220,6 @@ def test_events(api: TestClient, training: str) -> None:
     assert parts[-1] == ": alive\n\n"
 
 
-def test_lists_are_filtered_sorted_and_paged(api: TestClient, training: str) -> None:
-    everything = api.get("/api/jobs")
-    assert everything.headers["X-Total-Count"] == str(len(everything.json()))
-    assert [each["id"] for each in everything.json()][-1] == api.get(
-        "/api/jobs", params={"order": "ascending", "count": 1}
-    ).json()[0]["id"]
-    job = api.get(f"/api/jobs/{training}").json()
-    wanted = {"status": ["done", "run"], "name": job["name"].upper(), "dataset": job["needs"][0],
-              "since": job["created"] - 1, "before": job["created"] + 1, "count": 1}  # fmt: skip
-    found = api.get("/api/models", params=wanted)
-    assert ([each["id"] for each in found.json()], found.headers["X-Total-Count"]) == (
-        [training], "1",
-    )  # fmt: skip
-    assert api.get("/api/models", params={**wanted, "since": "2999-01-31"}).json() == []
-    assert api.get("/api/datasets", params={"name": "no such name"}).json() == []
-    for wrong in ({"sort": "luck"}, {"count": 0}, {"status": "tired"}, {"since": "yesterday"}):
-        assert api.get("/api/jobs", params=wrong).status_code == 422
-
-
-def test_groups_and_actions_on_many(api: TestClient, training: str) -> None:
-    form = {"action": "group", "jobs": [training, "nope"], "group": "good ones"}
-    told = api.post("/api/jobs/bulk", json=form).json()
-    assert told == {"done": [training], "refused": {"nope": "there is no job 'nope'"}}
-    assert api.get("/api/jobs/groups").json()["good ones"] == 1
-    assert [each["id"] for each in api.get("/api/models?group=good ones").json()] == [training]
-    assert api.patch(f"/api/jobs/{training}", json={"group": ""}).json()["group"] == ""
-    dataset = api.get(f"/api/jobs/{training}").json()["needs"][0]
-    told = api.post("/api/jobs/bulk", json={"action": "delete", "jobs": [dataset]}).json()
-    assert "other jobs need it" in told["refused"][dataset]
-    assert api.post("/api/jobs/bulk", json={"action": "eat", "jobs": []}).status_code == 422
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
