@@ -43,6 +43,12 @@ def add_prediction_routes(routes: APIRouter, site: Site) -> None:
             shown = image.filename if image is not None else path
             return {**found, **found.pop("answer"), "image": shown or ""}
 
+    _add_test_routes(routes, site)
+
+
+def _add_test_routes(routes: APIRouter, site: Site) -> None:
+    """The routes of tests on many images."""
+
     @routes.post("/{job_id}/tests", status_code=202)
     def begin_test(job_id: str, form: forms.TestForm) -> dict[str, Any]:
         """Begin a test on a database, a folder, or a list; the same test is found again."""
