@@ -58,6 +58,12 @@ def add_run_routes(routes: APIRouter, site: Site) -> None:
         job = site.get(job_id)
         return dict(plain(search(site.folder(job) / OUTPUT, text, lines)))
 
+    _add_file_routes(routes, site)
+
+
+def _add_file_routes(routes: APIRouter, site: Site) -> None:
+    """The settings and the files of a run."""
+
     @routes.get("/{job_id}/settings")
     def settings(job_id: str) -> dict[str, Any]:
         """All settings of a training that has begun."""

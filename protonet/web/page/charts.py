@@ -41,9 +41,7 @@ def curves(
     axes = [_axis(y, kind="log" if log else "value", scale=True, side="left")]
     if right:
         axes.append(_axis(right_name, scale=True, splitLine={"show": False}, side="right"))
-    drawn = _curves_of_left(series, log=log, dots=dots)
-    behind = pale or {}
-    raw = [_pale(each, behind[each["name"]], log=log) for each in drawn if each["name"] in behind]
+    drawn = _curves_of_left(series, pale or {}, log=log, dots=dots)
     drawn += [_curve_of_right(name, points) for name, points in (right or {}).items()]
     return {
         **BASE,
@@ -54,7 +52,7 @@ def curves(
         "yAxis": axes,
         "tooltip": {"trigger": "axis", "confine": True},
         "dataZoom": _ZOOM if zoom else [],
-        "series": raw + drawn,
+        "series": drawn,
     }  # fmt: skip
 
 
@@ -184,12 +182,17 @@ def _below(name: str, **more: Any) -> dict[str, Any]:
     return _axis(name, nameLocation="middle", nameGap=24, **more)
 
 
-def _curves_of_left(series: Mapping[str, Points], *, log: bool, dots: bool) -> list[dict[str, Any]]:
-    """Curves of the left axis, in different colors as far as possible."""
-    return [
+def _curves_of_left(
+    series: Mapping[str, Points], pale: Mapping[str, Points], *, log: bool, dots: bool
+) -> list[dict[str, Any]]:
+    """Curves of the left axis, in different colors as far as possible; raw ones behind them."""
+    drawn = [
         _curve(name, points, PALETTE[index % len(PALETTE)], log=log, dots=dots)
         for index, (name, points) in enumerate(series.items())
     ]
+    return [
+        _pale(each, pale[each["name"]], log=log) for each in drawn if each["name"] in pale
+    ] + drawn
 
 
 def _pale(smoothed: dict[str, Any], points: Points, *, log: bool) -> dict[str, Any]:
