@@ -37,17 +37,15 @@ def curves(
         zoom: whether the chart can be zoomed, with a slider.
         pale: raw curves behind smoothed ones of the same names.
     """
-    # A name is centred over its axis by default, and cut at the edge of the chart.
     axes = [_axis(y, kind="log" if log else "value", scale=True, side="left")]
     if right:
         axes.append(_axis(right_name, scale=True, splitLine={"show": False}, side="right"))
     drawn = _curves_of_left(series, pale or {}, log=log, dots=dots)
-    drawn += [_curve_of_right(name, points) for name, points in (right or {}).items()]
+    drawn += [_curve_of_right(*each) for each in (right or {}).items()]
     return {
         **BASE,
         "legend": {"top": 0, "type": "scroll", "textStyle": {"color": TEXT}},
-        "grid": {"left": 8, "right": 16, "top": 52, "bottom": 56 if zoom else 24,
-                 "containLabel": True},
+        "grid": {**_GRID, "bottom": 56 if zoom else 24},
         "xAxis": _below(x, min="dataMin", max="dataMax", splitLine={"show": False}),
         "yAxis": axes,
         "tooltip": {"trigger": "axis", "confine": True},
@@ -151,6 +149,7 @@ _SHORT = {
 """Formatter of short numbers on axes, as JavaScript."""
 TEXT, _LINES = "#7f8a97", "#8c98a633"  # readable on white and on black
 
+_GRID = {"left": 8, "right": 16, "top": 52, "containLabel": True}
 _ZOOM = [
     {"type": "inside", "filterMode": "none"},
     {"type": "slider", "height": 18, "bottom": 4, "filterMode": "none"},
@@ -166,6 +165,7 @@ BASE: dict[str, Any] = {
 def _axis(
     name: str, *, kind: str = "value", side: str | None = None, **more: Any
 ) -> dict[str, Any]:
+    """An axis. A name that is not at a ``side`` is centred over it, and cut at the chart's edge."""
     return {
         "type": kind,
         "name": name,
