@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.full_dataset import Averages
+    from protonet.jobs.evaluation.segmentation import SegmentationReport
 
 
 def averages_json(
@@ -36,18 +37,7 @@ def averages_json(
         for each in found.reports
     ]
     if found.pixels is not None:
-        counts = found.pixels.counts
-        told["segmentation"] = {
-            "name": found.pixels.name,
-            "count": len(found.pixels.ious),
-            "mean_iou": counts.mean_iou,
-            "pixel_accuracy": counts.accuracy,
-            "mean_accuracy": counts.mean_accuracy,
-            "weighted_iou": counts.weighted_iou,
-            "ignored": counts.ignored,
-            "classes": found.pixels.classes(names),
-            "worst": [{"item": item, "mean_iou": iou} for item, iou in found.pixels.worst(worst)],
-        }
+        told["segmentation"] = _pixels(found.pixels, names, worst)
     if found.detectors:
         told["detection"] = [
             {"mean": each.mean(threshold), "classes": each.classes(threshold)}
@@ -55,6 +45,21 @@ def averages_json(
         ]
     plain: dict[str, Any] = _plain(told)
     return plain
+
+
+def _pixels(report: SegmentationReport, names: Sequence[str] | None, worst: int) -> dict[str, Any]:
+    counts = report.counts
+    return {
+        "name": report.name,
+        "count": len(report.ious),
+        "mean_iou": counts.mean_iou,
+        "pixel_accuracy": counts.accuracy,
+        "mean_accuracy": counts.mean_accuracy,
+        "weighted_iou": counts.weighted_iou,
+        "ignored": counts.ignored,
+        "classes": report.classes(names),
+        "worst": [{"item": item, "mean_iou": iou} for item, iou in report.worst(worst)],
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from protonet.cli.terminal import print_table
 
 if TYPE_CHECKING:
     from protonet.jobs.evaluation.segmentation import SegmentationReport
+    from protonet.train.metrics.segmentation import PixelCounts
 
 _MISTAKES = 5
 """Kinds of mistakes that are listed."""
@@ -34,13 +35,7 @@ def show_pixels(
     counts = report.counts
     ignored = f", {counts.ignored} pixels ignored" if counts.ignored else ""
     click.echo(f"\n{report.name}: {len(report.ious)} images{ignored}")
-    for what, value in (
-        ("mean IoU", counts.mean_iou),
-        ("pixel accuracy", counts.accuracy),
-        ("mean class accuracy", counts.mean_accuracy),
-        ("IoU weighted by pixels", counts.weighted_iou),
-    ):
-        click.echo(f"{what} = {_share(value)}")
+    _show_means(counts)
     print_table(
         ("class", "IoU", "accuracy", "precision", "pixels"),
         [
@@ -59,6 +54,16 @@ def show_pixels(
     if picture is not None:
         report.draw(picture, names)
         click.echo(picture)
+
+
+def _show_means(counts: PixelCounts) -> None:
+    for what, value in (
+        ("mean IoU", counts.mean_iou),
+        ("pixel accuracy", counts.accuracy),
+        ("mean class accuracy", counts.mean_accuracy),
+        ("IoU weighted by pixels", counts.weighted_iou),
+    ):
+        click.echo(f"{what} = {_share(value)}")
 
 
 def _share(value: float) -> str:
