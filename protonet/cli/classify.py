@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from protonet.jobs.evaluation.confusion import Report
+    from protonet.jobs.evaluation.labelled import Items
     from protonet.jobs.inference.predictor import ImagePredictor
 
 _PATH = click.Path(path_type=Path)
@@ -203,14 +204,11 @@ def command(ctx: click.Context, /, gpu: bool, device: str | None, **given: Any) 
 def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) -> int:
     """Classify all images and print; return how many could not be read."""
     from protonet.jobs.evaluation.confusion import Report
-    from protonet.jobs.evaluation.labelled import find_items
     from protonet.jobs.inference.classification import as_probabilities, best
 
     classes = _class_names(asked, predictor)
     output, count = _scores(predictor, given["output"], classes)
-    found = find_items(asked.images, classes, count, given["ext"], given["root"])
-    for line in found.notes:
-        note(line)
+    found = _found(asked, given, classes, count)
     truths = {item.path: item.truth for item in found.items}
     top = min(count, given["top"] or _TOP)
     out = printer(given["form"], top, given["top"] is None and len(found.items) > _FEW)
@@ -242,6 +240,16 @@ def _classify(predictor: ImagePredictor, asked: Asked, given: dict[str, Any]) ->
         save_scores(asked.out, [rows.get(item.path) for item in found.items], count)
     _show_report(report, wrong, found.classes, given, is_data=out.is_data)
     return len(failures)
+
+
+def _found(asked: Asked, given: dict[str, Any], classes: Sequence[str] | None, count: int) -> Items:
+    """The images to classify; says how folders were interpreted."""
+    from protonet.jobs.evaluation.labelled import find_items
+
+    found = find_items(asked.images, classes, count, given["ext"], given["root"])
+    for line in found.notes:
+        note(line)
+    return found
 
 
 def _show_report(
