@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -201,11 +201,7 @@ def show_report(
 
     names = [str(i) for i in range(len(report.confusion))] if classes is None else list(classes)
     say = note if is_data else click.echo
-    for among in (1, 5):
-        if among == 1 or len(names) > among:
-            right = report.right(among)
-            share = right / report.images
-            say(f"top-{among} accuracy: {share:.4f} ({right} of {report.images})")
+    _say_accuracies(report, say)
     if not is_data and len(names) <= _MATRIX:
         _print_matrix(report, names)
     elif report.right() < report.images:
@@ -216,6 +212,15 @@ def show_report(
     if picture is not None:
         write_confusion(picture, report, names)
         say(str(picture))
+
+
+def _say_accuracies(report: Report, say: Callable[[str], object]) -> None:
+    """Top-1 accuracy, and top-5 where there are more classes."""
+    for among in (1, 5):
+        if among == 1 or len(report.confusion) > among:
+            right = report.right(among)
+            share = right / report.images
+            say(f"top-{among} accuracy: {share:.4f} ({right} of {report.images})")
 
 
 def _print_matrix(report: Report, names: Sequence[str]) -> None:
