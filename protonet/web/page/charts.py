@@ -129,9 +129,8 @@ def confusion(classes: Sequence[str], cells: Sequence[tuple[int, int, int]]) -> 
     label = {"color": TEXT, "hideOverlap": True}
     return {
         **BASE,
-        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 28, "containLabel": True},
-        "xAxis": {"type": "category", "data": names, "name": "predicted class",
-                  "nameLocation": "middle", "nameGap": 24, "axisLabel": {**label, "rotate": 60}},
+        "grid": {"left": 8, "right": 16, "top": 8, "bottom": 8, "containLabel": True},
+        "xAxis": {"type": "category", "data": names, "axisLabel": {**label, "rotate": 60}},
         "yAxis": {"type": "category", "data": names, "inverse": True, "axisLabel": label},
         "visualMap": {"min": 0, "max": 1, "show": False, "dimension": 2,
                       "inRange": {"color": ["#dbe9f6", "#08306b"]}},

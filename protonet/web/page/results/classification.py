@@ -73,7 +73,9 @@ class _Results:
     def _matrix(self) -> None:
         if not self.figures.confusion:
             return
-        ui.label("Confusion matrix: choose a cell to see its images.").classes("quiet")
+        ui.label(
+            "Confusion matrix, a row for each true class: choose a cell to see its images."
+        ).classes("quiet")
         option = charts.confusion(self.found.classes, self.figures.confusion)
         side = f"{min(40, 10 + 1.4 * len(self.names)):.0f}rem"
         with (

@@ -14,7 +14,7 @@ from protonet.web.data_url import data_url
 from protonet.web.page import charts
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, run_in_thread
-from protonet.web.page.results.panel import Place, image_form
+from protonet.web.page.results.panel import Place, image_form, shown_path
 from protonet.web.page.results.tables import class_table, figure_text
 from protonet.web.results.detection import (
     DetectedImage,
@@ -69,7 +69,7 @@ def test_many(place: Place) -> None:
         ui.label("A database of images with boxes.").classes("quiet")
         with ui.element("div").classes("fields"):
             val = place.databases.val_images
-            images = ui.input("Images", value=str(val) if val else "")
+            images = ui.input("Images", value=shown_path(place, val))
             most = ui.number("At most", value=1000, min=1, max=10_000)
             least = ui.number("Least score", value=0.5, min=0, max=1, step=0.05)
             for entry in (images, most, least):

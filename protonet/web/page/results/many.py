@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -14,7 +15,7 @@ from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.frame import panel
 from protonet.web.page.parts import notify_errors, run_in_thread
-from protonet.web.page.results.panel import Place
+from protonet.web.page.results.panel import Place, shown_path
 from protonet.web.results.listing import ImagePage, Seen, image_page
 
 Found = ClassPredictions | NumberPredictions
@@ -37,12 +38,13 @@ class ManyForm:
     def build(self) -> None:
         """Add the form."""
         databases = self.place.databases
+        shown = partial(shown_path, self.place)
         with panel("Test many"):
             told = "A database, a folder of images, or a list of files."
             ui.label(told).classes("quiet")
             with ui.element("div").classes("fields"):
-                self.images = _text("Images", databases.val_images or databases.train_images)
-                self.labels = _text("Label vectors", databases.val_labels)
+                self.images = _text("Images", shown(databases.val_images or databases.train_images))
+                self.labels = _text("Label vectors", shown(databases.val_labels))
                 self.most = ui.number("At most (empty for all)", min=1, precision=0)
                 self.most.props("outlined dense").classes("field")
             ui.button("Test many", on_click=self._begin)
@@ -156,6 +158,6 @@ def show_failures(failed: Sequence[str], failures: int) -> None:
             ui.label(f"and {failures - len(failed):,} more").classes("quiet")
 
 
-def _text(label: str, value: object) -> ui.input:
-    made = ui.input(label, value=str(value) if value else "")
+def _text(label: str, value: str) -> ui.input:
+    made = ui.input(label, value=value)
     return made.props("outlined dense").classes("field")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from nicegui import ui
 
@@ -15,7 +14,7 @@ from protonet.web import forms
 from protonet.web.data_url import data_url
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.parts import notify_errors, run_in_thread
-from protonet.web.page.results.panel import Place, image_form
+from protonet.web.page.results.panel import Place, image_form, shown_path
 from protonet.web.page.results.tables import class_table
 from protonet.web.results.segmentation import (
     SegmentedImage,
@@ -61,8 +60,8 @@ def test_many(place: Place) -> None:
         ui.label(told).classes("quiet")
         with ui.element("div").classes("fields"):
             databases = place.databases
-            images = ui.input("Images", value=_text(databases.val_images))
-            labels = ui.input("Labels of the pixels", value=_text(databases.val_labels))
+            images = ui.input("Images", value=shown_path(place, databases.val_images))
+            labels = ui.input("Labels of the pixels", value=shown_path(place, databases.val_labels))
             most = ui.number("At most", value=1000, min=1, max=10_000)
             for entry in (images, labels, most):
                 entry.props("outlined dense").classes("field")
@@ -80,10 +79,6 @@ def test_many(place: Place) -> None:
 
         ui.button("Test many", on_click=many)
         answers = ui.column().classes("w-full answer")
-
-
-def _text(path: Any) -> str:
-    return str(path) if path else ""
 
 
 def show_image(answer: SegmentedImage) -> None:

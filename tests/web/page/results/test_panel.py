@@ -44,3 +44,12 @@ def test_several_images_at_once(walker: Walker, server: Served, tmp_path: Path) 
     assert page.locator(".answer-of-several").count() == 2
     assert page.locator(".answer-of-several .output").count() == 2
     walker.sees("two.png")
+
+
+def test_databases_of_the_workspace_are_shown_as_one_types_them(
+    walker: Walker, server: Served
+) -> None:
+    walker.goto(f"/jobs/{server.training}")
+    images = walker.page.get_by_label("Images", exact=True)
+    images.wait_for()
+    assert images.input_value() == f"jobs/{server.dataset}/data/val_images"
