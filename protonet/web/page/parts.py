@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from nicegui import run, ui
+from nicegui import ui
 from pydantic import ValidationError
 
 from protonet.errors import ProtonetError
@@ -46,7 +47,7 @@ def message_of(error: Exception) -> str:
 
 async def run_in_thread(call: Callable[..., T], *arguments: Any) -> T:
     """Run a slow call on a thread, so that the page stays responsive."""
-    return cast(T, await run.io_bound(call, *arguments))
+    return await asyncio.to_thread(call, *arguments)
 
 
 def page_of(job: Job) -> str:

@@ -21,10 +21,22 @@ FORMS = {
 
 
 def creation_tabs(site: Site) -> None:
-    """A tab for each form."""
+    """A tab for each form, whose fields are made when it is chosen: all are slow to send."""
     with ui.tabs().props("no-caps align=left dense outside-arrows").classes("w-full") as tabs:
-        made = [ui.tab(name) for name in FORMS]
-    with ui.tab_panels(tabs, value=made[0]).classes("w-full"):
-        for tab, form in zip(made, FORMS.values(), strict=True):
-            with ui.tab_panel(tab):
-                form(site)
+        for name in FORMS:
+            ui.tab(name)
+    first, *others = FORMS
+    empty = {}
+    with ui.tab_panels(tabs, value=first).classes("w-full"):
+        with ui.tab_panel(first):
+            FORMS[first](site)
+        for name in others:
+            empty[name] = ui.tab_panel(name)
+
+    def fill() -> None:
+        name = str(tabs.value)
+        if name in empty:
+            with empty.pop(name):
+                FORMS[name](site)
+
+    tabs.on_value_change(fill)
