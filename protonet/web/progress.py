@@ -11,13 +11,15 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.web.metrics import METRICS, Columns
 from protonet.web.process import OUTPUT, pid_of
 from protonet.web.recent import Recent, Stamp, file_stamp
-from protonet.web.store import RUN, Job
+from protonet.web.store import ABORT, DONE, RUN, Job
 from protonet.web.workspace import Workspace
 
 _TAIL = 64 * 1024
 _KEPT = 20_000
 """Number of trainings whose progress is kept; a small object each."""
 _PAUSE = 0.4
+_ENDED_PAUSE = 5.0
+"""Seconds for which the files of an ended training are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Progress:
 
 
 _PROGRESS: Recent[Progress] = Recent(_KEPT)
+_ENDED: Recent[Progress] = Recent(_KEPT)
 
 
 def run_of(workspace: Workspace, job: Job) -> RunDirectory:
@@ -48,10 +51,18 @@ def run_of(workspace: Workspace, job: Job) -> RunDirectory:
 def progress_of(workspace: Workspace, job: Job) -> Progress:
     """The progress of a training; its files are read again when they have changed."""
     run = run_of(workspace, job)
-    found = _PROGRESS.of(
-        run.path, progress_stamp(run, job), lambda: _progress(run, job), pause_of(job)
-    )
+    if job.status in (DONE, ABORT) and _PAUSE:
+        # Nothing is written any more: lists of many jobs do not look at the files of each.
+        stamp = (job.status, job.started, job.ended, int(time.monotonic() / _ENDED_PAUSE))
+        return _ENDED.of(run.path, stamp, lambda: _looked_up(run, job))
+    found = _looked_up(run, job)
     return replace(found, memory=_memory(workspace, job)) if job.status == RUN else found
+
+
+def _looked_up(run: RunDirectory, job: Job) -> Progress:
+    """The progress; its files are read again when they have changed."""
+    stamp = progress_stamp(run, job)
+    return _PROGRESS.of(run.path, stamp, lambda: _progress(run, job), pause_of(job))
 
 
 def progress_stamp(run: RunDirectory, job: Job) -> Stamp:

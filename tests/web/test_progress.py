@@ -16,7 +16,7 @@ from protonet.web.curves import curves_of
 from protonet.web.process import OUTPUT
 from protonet.web.progress import elapsed, log_of, progress_of, run_of, tail
 from protonet.web.site import Site
-from protonet.web.store import DONE, RUN, TRAINING, Job
+from protonet.web.store import ABORT, DONE, RUN, TRAINING, Job
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +103,24 @@ def test_a_solver_without_an_end(site: Site, text: str) -> None:
     job = training(site, line(1, 1.0))
     run_of(site.workspace, job).solver.write_text(text)
     assert progress_of(site.workspace, job).seconds_left is None
+
+
+def test_files_of_ended_trainings_are_looked_at_now_and_then(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In between, a list of many costs nothing; a new state is seen at once."""
+    monkeypatch.setattr(progress, "_PAUSE", 0.4)
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    running = training(site, line(5, 1.5))
+    job = site.store.update(running.id, status=DONE, ended=time.time())
+    assert progress_of(site.workspace, job).loss == 1.5
+    run_of(site.workspace, job).metrics.write_text(line(7, 1.25))
+    with monkeypatch.context() as blind:
+        blind.setattr(progress, "file_stamp", None)
+        assert progress_of(site.workspace, job).loss == 1.5
+    stopped = site.store.update(job.id, status=ABORT)
+    assert progress_of(site.workspace, stopped).loss == 1.25
+    run_of(site.workspace, job).metrics.write_text(line(8, 1.125))
+    now[0] += 6
+    assert progress_of(site.workspace, stopped).loss == 1.125
