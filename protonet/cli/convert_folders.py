@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Count
+from protonet.cli.options import Count, Fraction
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -39,7 +39,7 @@ _FITS = ("squash", "crop", "fill", "half-crop")
 @click.option("--encoded", metavar="KIND", help="Store png, jpg, bmp or webp instead of pixels.")
 @click.option(
     "--val-share",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Fraction(0, 1, max_open=True),
     default=0.25,
     show_default=True,
     help="Share of each class for validation.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Count
+from protonet.cli.options import Count, Fraction
 from protonet.cli.terminal import checked_progress, print_table
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--val-share",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Fraction(0, 1, max_open=True),
     help="Share of images for validation. Default: as the data set is divided, else 0.25.",
 )
 @click.option(

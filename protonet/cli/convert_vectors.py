@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Count
+from protonet.cli.options import Count, Fraction
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--encoded", is_flag=True, help="Store PNG instead of pixels.")
 @click.option(
     "--val-share",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Fraction(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Share of images for validation: the last ones.",

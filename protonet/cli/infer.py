@@ -14,7 +14,7 @@ import click
 from protonet.cli.compute_options import no_fuse_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
-from protonet.cli.options import snapshot_option
+from protonet.cli.options import Fraction, snapshot_option
 from protonet.cli.shapes import input_shape_option
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note
@@ -95,14 +95,14 @@ class _Options:
 )
 @click.option(
     "--opacity",
-    type=click.FloatRange(0, 1),
+    type=Fraction(0, 1),
     default=0.5,
     show_default=True,
     help="Of the classes in pictures over the image.",
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=Fraction(0, 1),
     default=0.5,
     show_default=True,
     help="Of a detector: the least score of a box.",

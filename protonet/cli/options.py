@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
@@ -28,6 +29,19 @@ class Count(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; ``click.BadParameter`` for what is none, or out of range."""
         return _within_32_bits(self, super().convert(value, param, ctx), param, ctx)
+
+
+class Fraction(click.FloatRange):
+    """A number in a range, which NaN is not, though it is neither below nor above."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; ``click.BadParameter`` for what is none, or out of range."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class Numbers(click.types.StringParamType):

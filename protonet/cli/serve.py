@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.examples import CommandWithExamples
+from protonet.cli.options import Fraction
 from protonet.errors import UsageError
 
 _PATH = click.Path(path_type=Path)
@@ -43,7 +44,7 @@ _PATH = click.Path(path_type=Path)
     help="Folder whose files may be used, in addition to DIR. May be repeated.",
 )
 @click.option(
-    "--memory-limit", type=click.FloatRange(min=0.1), metavar="GIB", default=4.0,
+    "--memory-limit", type=Fraction(min=0.1), metavar="GIB", default=4.0,
     show_default=True, help="Memory limit of a training.",
 )  # fmt: skip
 @click.option(

@@ -21,7 +21,7 @@ from protonet.cli.image_results import (
     image_results_options,
     show_image_results,
 )
-from protonet.cli.options import Count, snapshot_option
+from protonet.cli.options import Count, Fraction, snapshot_option
 from protonet.cli.pixel_tables import show_pixels
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _SHOWN = 8
 """Number of components of an item that are printed."""
+
+_COMPONENTS = 32
+"""Number of components whose errors are printed."""
 
 
 # long: half of it is its options and its help
@@ -87,7 +90,7 @@ _SHOWN = 8
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=Fraction(0, 1),
     default=0.5,
     show_default=True,
     help="For detectors: the score from which on boxes count as found in shares and mistakes.",
@@ -137,9 +140,13 @@ def command(
     asked about every image instead, with its deploy net; --data may then be a folder of images or
     a list, too, and --json prints these figures.
     """
+    from protonet.formats.pictures import picture_kind
     from protonet.jobs.evaluation.full_dataset import average_set, opener
+    from protonet.jobs.evaluation.regression import FORMATS
     from protonet.jobs.evaluation.segmentation import keys_of_images
 
+    if picture is not None:
+        picture_kind(picture, FORMATS)  # not only after all images
     asked = ImageResults.of(given, as_json=as_json)
     if asked.wanted:
         _image_results(flags, snapshot, (data, labels), asked, memory_limit, no_fuse, untrusted)
@@ -316,9 +323,11 @@ def _print_vectors(report: VectorReport, worst: int) -> None:
         ("component", "MAE", "RMSE", "R^2"),
         [
             (each.name, f"{each.mae:.6g}", f"{each.rmse:.6g}", f"{each.r2:.6g}")
-            for each in report.components()
+            for each in report.components()[:_COMPONENTS]
         ],
     )
+    if (cut := report.true.shape[1] - _COMPONENTS) > 0:
+        click.echo(f"and {cut} other components, which --json prints")
     for item, distance in report.worst(worst):
         guess, truth = (
             ", ".join(f"{value:.4g}" for value in values[item][:_SHOWN])

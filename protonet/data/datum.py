@@ -129,9 +129,9 @@ def encoded_shape(data: bytes, where: str) -> tuple[int, int, int]:
             gray = image.mode in _GRAY or image.mode.startswith("I")
             return (1 if gray else 3, image.height, image.width)
     except Exception as error:  # whatever damaged bytes provoke
-        raise DataError(
-            f"{where}: the data is not an image that can be decoded ({error})"
-        ) from error
+        # Pillow's own words name an object in memory.
+        reason = "" if "cannot identify image file" in str(error) else f" ({error})"
+        raise DataError(f"{where}: the data is not an image that can be decoded{reason}") from error
 
 
 def _opened(data: bytes, most: float) -> Image.Image:

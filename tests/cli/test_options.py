@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from protonet.cli import main
-from protonet.cli.options import Count, Int32, gathered, snapshot_option, with_options
+from protonet.cli.options import Count, Fraction, Int32, gathered, snapshot_option, with_options
 
 
 def test_options_are_gathered_into_one_argument() -> None:
@@ -38,6 +38,38 @@ def test_the_snapshot_is_the_last_by_default() -> None:
 
     assert CliRunner().invoke(command, []).output == "last\n"
     assert CliRunner().invoke(command, ["--snapshot", "best"]).output == "best\n"
+
+
+@pytest.mark.parametrize("given", ["nan", "NaN", "-0.1", "1.5", "inf", "x"])
+def test_a_fraction_is_in_its_range(given: str) -> None:
+    @click.command()
+    @click.option("--share", type=Fraction(0, 1))
+    def command(share: float) -> None:
+        click.echo(share)
+
+    assert CliRunner().invoke(command, ["--share", "0.25"]).output == "0.25\n"
+    found = CliRunner().invoke(command, ["--share", given])
+    assert found.exit_code == 2
+    assert "0.25" not in found.output
+    assert "Invalid value for '--share'" in found.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("convert-detection", "--val-share"),
+        ("convert-segmentation", "--val-share"),
+        ("convert-folders", "--val-share"),
+        ("convert-vectors", "--val-share"),
+        ("infer", "--threshold"),
+        ("infer", "--opacity"),
+        ("test", "--threshold"),
+    ],
+)
+def test_no_fraction_is_nan(protonet: Any, command: str, option: str) -> None:
+    found = protonet(command, option, "nan", "a", "b")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert f"Invalid value for '{option}': nan is not in the range 0<=x<" in found.stderr
 
 
 HUGE = "99999999999999999999"

@@ -8,10 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from protonet.cli.test_net import _print_vectors
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_model, write_model
+from protonet.jobs.evaluation.regression import VectorReport
 from protonet.train.listeners import read_metrics
 from tests.data import segmentation_sets as sets
 from tests.jobs.nets import detector_run, segment_run
@@ -79,6 +82,22 @@ def test_weights_that_fit_no_layer_are_told(protonet: Any, tmp_path: Path) -> No
         "Ignoring source layer other\n"
         "old.caffemodel: no weights for ip2; these keep the values of their fillers\n"
     )
+
+
+def test_a_picture_of_another_kind_is_refused_before_the_test(protonet: Any) -> None:
+    given = ("test", "train_val.prototxt", "-weights", "digits_iter_200.caffemodel")
+    found = protonet(*given, "--picture", "curves.txt")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "curves.txt: expected a picture of kind png, svg, pdf" in found.stderr
+
+
+def test_of_many_components_the_first_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    true = np.arange(120.0).reshape(3, 40)
+    _print_vectors(VectorReport("loss", "out", true + 0.5, true), 1)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.startswith("out[")]
+    assert [row[:2] for row in rows] == [[f"out[{at}]", "0.5"] for at in range(32)]
+    assert lines[-2] == "and 8 other components, which --json prints"
 
 
 @pytest.mark.parametrize("batch", [10, 8, 3, 64])

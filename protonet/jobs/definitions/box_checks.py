@@ -35,11 +35,6 @@ def check_boxes(pasted: NetDefinition, images: Path, labels: Path | None = None)
     with Database(images) as database:
         has_boxes = database.has_boxes
     needs = reads_boxes(pasted.net)
-    if needs and labels is not None:
-        raise UsageError(
-            f"{pasted.source.name}: reads boxes, which are in the records of the images; omit "
-            "--labels (and --val-labels)"
-        )
     if needs and not has_boxes:
         layer, where = next(_of(pasted, boxes=True))
         raise _mistake(
@@ -47,6 +42,11 @@ def check_boxes(pasted: NetDefinition, images: Path, labels: Path | None = None)
             "protonet convert-detection and protonet create-db shapes make databases of images "
             "with boxes",
         )  # fmt: skip
+    if needs and labels is not None:
+        raise UsageError(
+            f"{pasted.source.name}: reads boxes, which are in the records of the images; omit "
+            "--labels (and --val-labels)"
+        )
     if has_boxes and not needs and labels is None:
         for layer, where in _of(pasted, boxes=False):
             hint = "MultiBoxLoss learns from boxes, as in examples/prototxt/shapes"

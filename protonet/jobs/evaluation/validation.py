@@ -120,7 +120,8 @@ def _redirect(
         raise UsageError(f"{run.path}: its test net has no Data layer of images to read {data}")
     if others and labels is None:
         raise UsageError(
-            f"{run.path}: learned label vectors; give their database with --labels next to --data"
+            f"{run.path}: reads labels from a database of their own; "
+            f"give that of {data} with --labels"
         )
     if labels is not None and not others:
         raise UsageError(

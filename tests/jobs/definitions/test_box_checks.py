@@ -23,10 +23,11 @@ layer { name: "maps" type: "DetectNetTransformation" bottom: "data" bottom: "lab
 """
 
 
-def test_boxes_are_not_in_plain_images(gradients: Path) -> None:
+@pytest.mark.parametrize("labels", [None, Path("train_labels")])
+def test_boxes_are_not_in_plain_images(gradients: Path, labels: Path | None) -> None:
     images = gradients / "train_images"
     with pytest.raises(NetworkError) as caught:
-        check_boxes(net_of(DETECTOR), images)
+        check_boxes(net_of(DETECTOR), images, labels)
     (mistake,) = caught.value.mistakes
     assert mistake.line == DETECTOR[: DETECTOR.index('layer { name: "loss"')].count("\n") + 1
     expected = f'layer "loss" (MultiBoxLoss): reads boxes, but {images} has plain images'

@@ -73,7 +73,7 @@ def test_a_run_without_validation(gradients: Path, tmp_path: Path) -> None:
     ("data", "labels", "error", "message"),
     [
         (None, "val_labels", UsageError, "--labels goes with --data"),
-        ("val_images", None, UsageError, "learned label vectors; give their database with --labe"),
+        ("val_images", None, UsageError, "of their own; give that of .*val_images with --labels"),
         ("val_labels", "val_images", DataError, "they look swapped"),
         ("nowhere", "val_labels", DataError, "there is no such database"),
     ],
