@@ -157,9 +157,10 @@ class Store:
         return job
 
     def last(self, job_id: str, **values: Any) -> Job:
-        """Put a job at the end of the queue."""
+        """Put a job at the end of the queue, where it has not run."""
         with self._changing():
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
+            values = {"started": None, "ended": None, **values}
             return self.update(job_id, place=last + 1, status=WAIT, **values)
 
     def users(self, job_id: str, most: int = -1) -> list[Job]:

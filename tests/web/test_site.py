@@ -11,6 +11,7 @@ from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import read_task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun
 from protonet.jobs.training.resume import ResumeOptions, resume
+from protonet.web.progress import elapsed
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, RUN, TRAINING, WAIT
 from tests.web.trained import slopes
@@ -57,7 +58,9 @@ def test_prolonging(site: Site, gradients: Path) -> None:
     run = slopes(gradients, site.folder(job) / "run")
     with pytest.raises(UsageError, match="trained for 3 epochs; give more epochs, not 3"):
         site.prolong(site.store.get(job.id), 3.0)
-    job = site.prolong(site.store.update(job.id, status=DONE), 4.5)
+    done = site.store.update(job.id, status=DONE, started=5.0, ended=8.0)
+    job = site.prolong(done, 4.5)
+    assert (job.started, job.ended, elapsed(job)) == (None, None, 0.0)
     assert (job.status, job.settings["form"]) == (WAIT, {"epochs": 4.5})
     assert read_task(job.task, "") == ResumeRun(run.path, 4.5)
     with pytest.raises(UsageError, match="has not ended"):
