@@ -17,7 +17,9 @@ _COLORS = ["#1f6fb4", "#2a9d5c", "#c9a227", "#c0392b"]
 def parallel(table: Table) -> dict[str, Any]:
     """The chart's options; lines have the colors of the last output with a known direction."""
     columns: list[tuple[str, list[Any]]] = [
-        (name, [row.settings.get(name) for row in table.rows]) for name in table.settings
+        (name, values)
+        for name in table.settings
+        if not _has_paths(values := [row.settings.get(name) for row in table.rows])
     ]
     for name in table.outputs:
         best = [row.best.get(name) for row in table.rows]
@@ -37,15 +39,21 @@ def parallel(table: Table) -> dict[str, Any]:
         "tooltip": {"confine": True},
         "series": [{"type": "parallel", "data": named, "smooth": False,
                     "lineStyle": {"width": 2, "opacity": 0.7}}],
-        **_colored(table),
+        **_colored(table, len(columns) - len(table.outputs)),
     }  # fmt: skip
+
+
+def _has_paths(values: Sequence[Any]) -> bool:
+    """Whether there are files among the values: too long for an axis; the table has them."""
+    return any(isinstance(value, str) and "/" in value for value in values)
 
 
 def _axis(place: int, name: str, values: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
     """An axis, and the values on it: numbers, or texts as categories."""
     axis: dict[str, Any] = {
         "dim": place, "name": name, "nameLocation": "end", "nameGap": 14,
-        "nameTextStyle": {"color": TEXT}, "axisLabel": {"color": TEXT},
+        "nameTextStyle": {"color": TEXT},
+        "axisLabel": {"color": TEXT, "width": 80, "overflow": "truncate"},
     }  # fmt: skip
     known = [value for value in values if value is not None]
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known)
@@ -56,15 +64,15 @@ def _axis(place: int, name: str, values: Sequence[Any]) -> tuple[dict[str, Any],
     return {**axis, "type": "category", "data": list(dict.fromkeys(texts))}, texts
 
 
-def _colored(table: Table) -> dict[str, Any]:
-    """Colors by the last output of which the better values are known."""
+def _colored(table: Table, settings: int) -> dict[str, Any]:
+    """Colors by the last output of which the better values are known; so many axes are settings."""
     for name in reversed(table.outputs):
         values = [row.best[name].value for row in table.rows if name in row.best]
         way = table.way(name)
         if way is None or not values or min(values) == max(values):
             continue
         colors = _COLORS if way == "lowest" else _COLORS[::-1]
-        dimension = len(table.settings) + table.outputs.index(name)
+        dimension = settings + table.outputs.index(name)
         return {"visualMap": {"show": False, "dimension": dimension, "min": min(values),
                               "max": max(values), "inRange": {"color": colors}}}  # fmt: skip
     return {}

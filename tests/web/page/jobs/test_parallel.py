@@ -34,3 +34,14 @@ def test_axes_and_lines() -> None:
 def test_without_a_known_direction_there_are_no_colors() -> None:
     rows = [Row(name, {"lr": n}, {"y": Best(n, 1, None)}) for n, name in enumerate("ab")]
     assert "visualMap" not in parallel(table_of(rows))
+
+
+def test_files_have_no_axis() -> None:
+    rows = [
+        Row(name, {"data": f"/sets/{name}", "lr": n}, {"loss": Best(n, 1, "lowest")})
+        for n, name in enumerate("ab")
+    ]
+    chart = parallel(table_of(rows))
+    assert [axis["name"] for axis in chart["parallelAxis"]] == ["lr", "loss"]
+    assert [axis["dim"] for axis in chart["parallelAxis"]] == [0, 1]
+    assert chart["visualMap"]["dimension"] == 1
