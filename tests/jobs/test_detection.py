@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import NetDefinition, Source, read_net
 from protonet.train.listeners import read_metrics
 from protonet.train.trainer import Trainer
-from tests.jobs.nets import DETECTOR, net_of
+from tests.jobs.nets import DETECTOR, detector_run, net_of
 
 OWN = """
 layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TRAIN }
@@ -243,3 +244,8 @@ layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
     rows = next(values for name, values, _ in net.outputs() if name == "eval")
     assert np.asarray(rows).reshape(-1, 5)[:3, :2].tolist() == [[-1, 1], [-1, 2], [-1, 3]]
     net.close()
+
+
+def test_a_training_leaves_no_threads(tmp_path: Path) -> None:
+    detector_run(tmp_path)
+    assert [t.name for t in threading.enumerate() if t.name.startswith("protonet-data")] == []

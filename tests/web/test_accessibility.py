@@ -35,9 +35,10 @@ SETTLED = """pause => new Promise(done => {
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 
 
-def faults(page: Any) -> list[str]:
-    """The serious and critical violations that axe-core finds."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+def faults(page: Any, within: str) -> list[str]:
+    """The serious and critical violations that axe-core finds in an element."""
+    options = {"resultTypes": ["violations"]}
+    found = Axe().run(page, context=within, options=options).response["violations"]
     return [
         f"{each['impact']} {each['id']}: {node['target']} {node['html'][:200]} "
         f"{[check['message'] for check in node['any'] + node['all'] + node['none']]}"
@@ -47,14 +48,14 @@ def faults(page: Any) -> list[str]:
     ]
 
 
-def check_looks(page: Any) -> None:
+def check_looks(page: Any, within: str = "html") -> None:
     """No serious fault in any look, and nothing wider than the screen."""
     found = []
     for light, width in LOOKS:
         page.emulate_media(color_scheme=light)
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate(SETTLED, 100)
-        found += [f"{light} {width}: {each}" for each in faults(page)]
+        found += [f"{light} {width}: {each}" for each in faults(page, within)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             found.append(f"{light}: {wide} pixels wide on a screen of {width}")
@@ -115,4 +116,5 @@ def test_no_serious_fault_of_messages_and_questions(walker: Walker, server: Serv
     walker.goto(f"/jobs/{server.training}")
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").wait_for()
-    check_looks(page)
+    # What lies behind a question cannot be reached; its colors are computed with the veil over it.
+    check_looks(page, within=".q-dialog")

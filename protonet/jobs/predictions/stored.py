@@ -139,7 +139,7 @@ class StoredPredictions:
                 for name in (_SCORES, _TRUTHS, _RANKED)
             )
             with (folder / _NAMES).open(encoding="utf-8") as lines:
-                names = tuple(json.loads(line) for line in lines)
+                names = tuple(parse_json(line) for line in lines)
         except (OSError, ValueError) as error:
             raise FormatError(f"{folder}: the predictions cannot be read: {error}") from error
         if not len(scores) == len(truths) == len(names) == count:

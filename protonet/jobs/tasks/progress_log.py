@@ -12,6 +12,7 @@ from pathlib import Path
 
 from protonet.errors import ProtonetError
 from protonet.formats.atomic import write_atomic
+from protonet.formats.json_text import parse_json
 
 PROGRESS = "progress.json"
 """The file in the folder of a job with the progress of its task."""
@@ -122,7 +123,7 @@ def file_progress(path: Path, what: str = "images") -> Watch:
 def read_progress(path: Path) -> Count | None:
     """The progress of a file; None if there is none yet."""
     try:
-        values = json.loads(path.read_text())
+        values = parse_json(path.read_text())
         return Count(
             int(values["done"]), int(values["total"]), int(values["first"]),
             float(values["begun"]), float(values["at"]), str(values["what"]),

@@ -202,6 +202,8 @@ class Job:
 
     def close(self) -> None:
         """Release files and threads."""
+        for net in self.nets:
+            net.close()
         self._close_plans()
         for file in self._files:
             file.close()
