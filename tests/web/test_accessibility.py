@@ -35,7 +35,7 @@ SETTLED = """pause => new Promise(done => {
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 
 
-def faults(page: Any, within: str) -> list[str]:
+def faults(page: Any, within: str = "html") -> list[str]:
     """The serious and critical violations that axe-core finds in an element."""
     options = {"resultTypes": ["violations"]}
     found = Axe().run(page, context=within, options=options).response["violations"]
