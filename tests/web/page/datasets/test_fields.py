@@ -9,6 +9,7 @@ def test_empty_fields_have_their_defaults(walker: Walker) -> None:
     page = walker.page
     walker.goto("/datasets/new")
     page.get_by_role("tab", name="Drawn shapes").click()
+    walker.sees("with a box around each")  # the form is made when it is chosen
     page.get_by_label("Width").last.fill("8")
     button = page.get_by_role("button", name="Create data set").last
     button.click()

@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 
+from protonet.web.progress import _ENDED_PAUSE
 from tests.web.browser import OPTIONS, Walker, wait_for
 from tests.web.conftest import NET, Served
 
@@ -56,6 +57,8 @@ def test_a_hundred_thousand_points(walker: Walker, server: Served) -> None:
     with metrics.open("w") as stream:
         for number in range(100_000):
             stream.write(json.dumps({**line, "iteration": number, "loss": number % 7}) + "\n")
+    # The files of an ended training are not looked at for some seconds.
+    walker.page.wait_for_timeout(1000 * _ENDED_PAUSE)
     with urllib.request.urlopen(f"{server.address}/jobs/{job}", timeout=60) as page:
         assert "99,999" not in page.read().decode()
     walker.goto(f"/jobs/{job}")
