@@ -48,7 +48,7 @@ def test_a_large_one_is_made_elsewhere(
     monkeypatch.setattr(indexing, "_AT_ONCE", 2)
     begun = time.monotonic()
     first = indexes.of(tmp_path / "index", boxes, "train")
-    assert time.monotonic() - begun < 0.3
+    assert time.monotonic() - begun < 2, "starting a process does not wait for it"
     assert isinstance(first, Count)
     assert isinstance(indexes.of(tmp_path / "index", boxes, "val"), Count)  # one after the other
     for part, count in (("train", 12), ("val", 3)):
