@@ -143,6 +143,8 @@ class Runner:
 
     def skip(self, passes: int) -> None:
         """Go on as if so many passes had been made: in the data, and in the random numbers."""
+        if not passes:
+            return
         for layer in self.layers:
             if isinstance(layer, BatchLayer):
                 layer.skip(passes)

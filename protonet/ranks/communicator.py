@@ -72,6 +72,10 @@ class Communicator:
     def sum(self, array: Any) -> None:
         """Replace an array by its sum over all ranks, which is the same on each."""
 
+    def sums(self, values: Sequence[float]) -> Sequence[float]:
+        """The sum of each value over all ranks."""
+        return values
+
     def begin_sum(self, _array: Any, /) -> Pending:
         """Begin ``sum``; the array must not be touched until it is complete."""
         return _Done()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -79,8 +80,15 @@ class MPICommunicator(Communicator):
 
     def sum(self, array: Any) -> None:
         """Replace an array by its sum over all ranks."""
-        if array.size:
-            self._comm.Allreduce(self._mpi.IN_PLACE, array)
+        self._comm.Allreduce(self._mpi.IN_PLACE, array)
+
+    def sums(self, values: Sequence[float]) -> Sequence[float]:
+        """The sum of each value over all ranks, in double precision."""
+        if not values:
+            return values
+        array = (ctypes.c_double * len(values))(*values)
+        self._comm.Allreduce(self._mpi.IN_PLACE, [array, self._mpi.DOUBLE])
+        return list(array)
 
     def begin_sum(self, array: Any, /) -> _Sum:
         """Begin ``sum``; it proceeds when ``progress`` is called."""

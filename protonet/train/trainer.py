@@ -306,9 +306,7 @@ class Trainer:
         return self.net, [net for net, _ in self.tests], self.smoothed, self.scale
 
     def _take_losses(self) -> None:
-        losses = np.array(self.train_step.losses.collect())
-        self.ranks.sum(losses)
-        for loss in losses.tolist():
+        for loss in self.ranks.sums(self.train_step.losses.collect()):
             self._take_loss(loss)
         if self.scale is not None:
             self.scale.check()

@@ -39,4 +39,5 @@ def test_alone_nothing_changes() -> None:
     assert ALONE.alone
     assert ALONE.broadcast("a") == "a"
     assert ALONE.gather(3) == [3]
+    assert ALONE.sums([1.5]) == [1.5]
     assert ALONE.any_of(True, False) == (True, False)

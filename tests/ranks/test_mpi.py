@@ -60,7 +60,8 @@ later = np.full(5, ranks.rank, np.float32)
 pending = ranks.begin_sum(later)
 pending.progress()
 pending.wait()
-ranks.sum(np.zeros(0))
+assert ranks.sums([]) == []
+assert ranks.sums([0.5, ranks.rank]) == [1.5, 3.0]
 first = np.full(2, ranks.rank + 7.0)
 ranks.broadcast_array(first)
 flags = ranks.any_of(ranks.rank == 2, False)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protonet.errors import UsageError
+from protonet.jobs.tasks.image_options import check_encoding, size_of
 
 if TYPE_CHECKING:
     from protonet.data.detection import Converted
     from protonet.data.vector_table import VectorTable
+
+_PADDING = "--pad-width and --pad-height"
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done, and of all."""
@@ -164,8 +167,7 @@ class ConvertLists:
     def __post_init__(self) -> None:
         from protonet.data.datum import ENCODINGS
 
-        if (self.width is None) != (self.height is None):
-            raise UsageError("--width and --height go together")
+        size_of(self.width, self.height)
         if self.encoding not in (None, *ENCODINGS):
             raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
 
@@ -178,9 +180,7 @@ class ConvertLists:
         from protonet.data.listed_set import ListedSet, convert_lists
         from protonet.data.record_format import RecordFormat
 
-        size = None
-        if self.width is not None and self.height is not None:
-            size = (self.height, self.width)
+        size = size_of(self.width, self.height)
         return convert_lists(
             ListedSet(self.train, self.val, self.root, self.names, self.within),
             self.folder,
@@ -217,8 +217,7 @@ class ConvertVectors:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        if (self.width is None) != (self.height is None):
-            raise UsageError("--width and --height go together")
+        size_of(self.width, self.height)
 
     def make(self, progress: Progress) -> dict[str, int]:
         """Make the databases, or continue an interrupted conversion; return the images per part.
@@ -235,9 +234,7 @@ class ConvertVectors:
         from protonet.data.convert import convert_vectors
         from protonet.data.record_format import RecordFormat
 
-        size = None
-        if self.width is not None and self.height is not None:
-            size = (self.height, self.width)
+        size = size_of(self.width, self.height)
         color = None if self.gray is None else not self.gray
         return convert_vectors(
             table,
@@ -292,17 +289,11 @@ class ConvertDetection:
     within: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        from protonet.data.datum import ENCODINGS
-
-        if (self.width is None) != (self.height is None):
-            raise UsageError("--width and --height go together")
-        if (self.pad_width is None) != (self.pad_height is None):
-            raise UsageError("--pad-width and --pad-height go together")
+        size_of(self.width, self.height)
+        size_of(self.pad_width, self.pad_height, _PADDING)
         if self.classes and self.label_map is not None:
             raise UsageError("--classes and --label-map exclude each other")
-        if self.encoding not in (None, "own", *ENCODINGS):
-            known = ", ".join(["own", "none", *ENCODINGS])
-            raise UsageError(f"--encoded {self.encoding}: expected one of {known}")
+        check_encoding(self.encoding)
 
     def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
         """Make the databases, or continue an interrupted conversion; ``checking`` is called while
@@ -315,12 +306,8 @@ class ConvertDetection:
         from protonet.data.detection_set import Division
         from protonet.data.record_format import RecordFormat
 
-        size = None
-        if self.width is not None and self.height is not None:
-            size = (self.height, self.width)
-        pad = None
-        if self.pad_width is not None and self.pad_height is not None:
-            pad = (self.pad_height, self.pad_width)
+        size = size_of(self.width, self.height)
+        pad = size_of(self.pad_width, self.pad_height, _PADDING)
         division = Division(self.train_list, self.val_list, self.val_share, self.seed)
         return convert_detection(
             DetectionInput(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protonet.errors import UsageError
+from protonet.jobs.tasks.image_options import check_encoding, size_of
 
 if TYPE_CHECKING:
     from protonet.data.segmentation import Converted
@@ -82,13 +82,8 @@ class ConvertSegmentation:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        from protonet.data.datum import ENCODINGS
-
-        if (self.width is None) != (self.height is None):
-            raise UsageError("--width and --height go together")
-        if self.encoding not in (None, "own", *ENCODINGS):
-            known = ", ".join(["own", "none", *ENCODINGS])
-            raise UsageError(f"--encoded {self.encoding}: expected one of {known}")
+        size_of(self.width, self.height)
+        check_encoding(self.encoding)
 
     def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
         """Make the databases, or continue an interrupted conversion; ``checking`` is called while
@@ -103,9 +98,7 @@ class ConvertSegmentation:
         from protonet.data.segmentation_classes import GivenClasses
         from protonet.data.segmentation_input import SegmentationInput
 
-        size = None
-        if self.width is not None and self.height is not None:
-            size = (self.height, self.width)
+        size = size_of(self.width, self.height)
         given = SegmentationInput(
             self.root,
             self.form,
