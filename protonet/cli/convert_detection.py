@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from protonet.cli.conversion_options import share_options, size_options, storage_options
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Count, Fraction
+from protonet.cli.options import Count
 from protonet.cli.terminal import checked_progress
 
 _PATH = click.Path(path_type=Path)
@@ -35,15 +36,7 @@ _PATH = click.Path(path_type=Path)
     help="Form of the data set. Default: by what is in ROOT.",
 )
 @click.option("--images", type=_PATH, help="Folder of the images, for COCO and CSV.")
-@click.option("--width", type=Count(1), metavar="N", help="Width of all images.")
-@click.option("--height", type=Count(1), metavar="N", help="Height of all images.")
-@click.option(
-    "--fit",
-    type=click.Choice(["squash", "crop", "fill", "half-crop"]),
-    default="squash",
-    show_default=True,
-    help="How to resize images of another aspect ratio; boxes follow.",
-)
+@size_options("boxes")
 @click.option("--pad-width", type=Count(1), metavar="N", help="Extend images to this width first.")
 @click.option(
     "--pad-height",
@@ -51,29 +44,14 @@ _PATH = click.Path(path_type=Path)
     metavar="N",
     help="Extend images to this height first: black, on the right and below.",
 )
-@click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
-@click.option(
-    "--encoded",
-    metavar="KIND",
-    default="own",
-    show_default=True,
-    help="Store png, jpg, bmp, webp, the kind of the image's file (own), or pixels (none).",
-)
+@storage_options
 @click.option(
     "--classes", metavar="NAMES", default="", help="Only these classes, numbered in this order."
 )
 @click.option("--label-map", type=_PATH, help="Label map that numbers the classes.")
 @click.option("--train-list", type=_PATH, help="List of image names for training.")
 @click.option("--val-list", type=_PATH, help="List of image names for validation.")
-@click.option(
-    "--val-share",
-    type=Fraction(0, 1, max_open=True),
-    help="Share of images for validation. Default: as the data set is divided, else 0.25.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True,
-    help="Seed of the split and the order.",
-)  # fmt: skip
+@share_options
 @click.option(
     "--val-min-box",
     "val_least",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from protonet.cli.conversion_options import share_options, size_options, storage_options
 from protonet.cli.examples import CommandWithExamples
-from protonet.cli.options import Count, Fraction
 from protonet.cli.terminal import checked_progress, print_table
 
 if TYPE_CHECKING:
@@ -52,36 +52,13 @@ _PATH = click.Path(path_type=Path)
     help="What label pictures contain. Default: numbers if gray or with a palette, else colors.",
 )
 @click.option("--only-pairs", is_flag=True, help="Leave out files without a partner.")
-@click.option("--width", type=Count(1), metavar="N", help="Width of all images.")
-@click.option("--height", type=Count(1), metavar="N", help="Height of all images.")
-@click.option(
-    "--fit",
-    type=click.Choice(["squash", "crop", "fill", "half-crop"]),
-    default="squash",
-    show_default=True,
-    help="How to resize images of another aspect ratio; labels follow.",
-)
-@click.option("--gray/--color", default=False, show_default=True, help="One channel, or three.")
-@click.option(
-    "--encoded",
-    metavar="KIND",
-    default="own",
-    show_default=True,
-    help="Store png, jpg, bmp, webp, the kind of the image's file (own), or pixels (none).",
-)
+@size_options("labels")
+@storage_options
 @click.option("--train-list", type=_PATH, help="List of image names for training.")
 @click.option(
     "--val-list", type=_PATH, help="List of image names for validation; of pairs if ROOT is a list."
 )
-@click.option(
-    "--val-share",
-    type=Fraction(0, 1, max_open=True),
-    help="Share of images for validation. Default: as the data set is divided, else 0.25.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True,
-    help="Seed of the split and the order.",
-)  # fmt: skip
+@share_options
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
 def command(root: Path, folder: Path, encoded: str, **options: Any) -> None:
     """Make databases for segmentation in the new folder DIR from ROOT, images with label pictures.
