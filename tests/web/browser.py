@@ -153,6 +153,13 @@ class Walker:
     def goto(self, path: str) -> None:
         self.page.goto(self.address + path)
 
+    def form(self, name: str) -> Any:
+        """Choose one of the forms of a new data set; return it once it is there."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
+        panel = self.page.get_by_role("tabpanel", name=name, exact=True)
+        panel.get_by_role("button").last.wait_for()
+        return panel
+
     def show(self, name: str, start: Any = None) -> None:
         """A picture of the step, from ``start`` on, of at most 2,000 lines and few colours."""
         self.page.evaluate("window.scrollTo(0, 0)")

@@ -36,7 +36,6 @@ def test_messages() -> None:
 
 def test_a_mistake_is_a_message_on_the_page(walker: Walker) -> None:
     walker.goto("/datasets/new")
-    walker.page.get_by_role("tab", name="Databases").click()
-    walker.page.get_by_role("button", name="Use these databases").click()
+    walker.form("Databases").get_by_role("button", name="Use these databases").click()
     walker.sees("train_images: Field required")
     walker.page.get_by_role("button", name="Close").click()

@@ -27,9 +27,7 @@ def make_dataset(
     """Fill in one of the forms of a new data set; return its id once it can be trained on."""
     page = walker.page
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name=form, exact=True).click()
-    panel = page.get_by_role("tabpanel").filter(has=page.get_by_role("button", name=button))
-    page.wait_for_function("document.querySelectorAll('.q-tab-panel').length === 1")
+    panel = walker.form(form)
     for name, value in fields.items():
         panel.get_by_label(name, exact=True).fill(value)
     panel.get_by_role("button", name=button).click()

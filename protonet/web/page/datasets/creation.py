@@ -28,10 +28,10 @@ def creation_tabs(site: Site) -> None:
     first, *others = FORMS
     empty = {}
     with ui.tab_panels(tabs, value=first).classes("w-full"):
-        with ui.tab_panel(first):
+        with ui.tab_panel(first).props(f'aria-label="{first}"'):
             FORMS[first](site)
         for name in others:
-            empty[name] = ui.tab_panel(name)
+            empty[name] = ui.tab_panel(name).props(f'aria-label="{name}"')
 
     def fill() -> None:
         name = str(tabs.value)

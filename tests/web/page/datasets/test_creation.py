@@ -20,5 +20,4 @@ def test_why_a_creation_failed_is_told(walker: Walker, server: Served) -> None:
 def test_every_form_has_its_tab(walker: Walker) -> None:
     walker.goto("/datasets/new")
     for name in FORMS:
-        walker.page.get_by_role("tab", name=name, exact=True).click()
-        walker.page.locator(".q-tab-panel").get_by_role("button").last.wait_for()
+        assert walker.form(name).get_by_role("button").count() > 0

@@ -11,18 +11,17 @@ from tests.web.test_submission import png
 
 
 def test_databases_that_are_not_there(walker: Walker, server: Served) -> None:
-    page = walker.page
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name="Databases").click()
-    page.get_by_label("Training images").fill("nowhere")
-    page.get_by_role("button", name="Use these databases").click()
+    form = walker.form("Databases")
+    form.get_by_label("Training images").fill("nowhere")
+    form.get_by_role("button", name="Use these databases").click()
     walker.sees("nowhere: no such file or folder")
-    page.get_by_label("Training images").fill(f"jobs/{server.dataset}/data/train_images")
-    page.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/val_labels")
-    page.get_by_role("button", name="Use these databases").click()
+    form.get_by_label("Training images").fill(f"jobs/{server.dataset}/data/train_images")
+    form.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/val_labels")
+    form.get_by_role("button", name="Use these databases").click()
     walker.sees(re.compile("do not pair up"))
-    page.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/train_labels")
-    page.get_by_role("button", name="Use these databases").click()
+    form.get_by_label("Training labels (vectors)").fill(f"jobs/{server.dataset}/data/train_labels")
+    form.get_by_role("button", name="Use these databases").click()
     walker.sees("Images and labels are paired by key.")
 
 
@@ -32,29 +31,27 @@ def test_class_folders(walker: Walker, server: Served) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(4):
             (folder / f"{number}.png").write_bytes(png(number))
-    page = walker.page
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name="Class folders").click()
-    page.get_by_label("Folder").fill("animals")
-    page.get_by_label("Width").last.fill("16")
-    page.get_by_label("Height").last.fill("12")
-    page.get_by_role("button", name="Create data set").last.click()
+    form = walker.form("Class folders")
+    form.get_by_label("Folder").fill("animals")
+    form.get_by_label("Width").fill("16")
+    form.get_by_label("Height").fill("12")
+    form.get_by_role("button", name="Create data set").click()
     walker.sees("2 classes: cat, dog")
     walker.sees("3 x 12 x 16")
-    page.wait_for_function(f"{OPTIONS}[0].xAxis[0].data.join() == 'cat,dog'")
+    walker.page.wait_for_function(f"{OPTIONS}[0]?.xAxis[0].data.join() == 'cat,dog'")
 
 
 def test_boxes_from_a_folder(walker: Walker, server: Served) -> None:
     sets.kitti(server.folder / "kitti")
-    page = walker.page
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name="Boxes").click()
-    page.get_by_label("Folder or file").fill("nowhere")
-    page.get_by_role("button", name="Create data set").last.click()
+    form = walker.form("Boxes")
+    form.get_by_label("Folder or file").fill("nowhere")
+    form.get_by_role("button", name="Create data set").click()
     walker.sees("nowhere: no such file or folder")
-    page.get_by_label("Folder or file").fill("kitti")
-    page.get_by_label("Only these classes").fill("car, van")
-    page.get_by_label("Share for validation").last.fill("0.25")
-    page.get_by_role("button", name="Create data set").last.click()
+    form.get_by_label("Folder or file").fill("kitti")
+    form.get_by_label("Only these classes").fill("car, van")
+    form.get_by_label("Share for validation").fill("0.25")
+    form.get_by_role("button", name="Create data set").click()
     walker.sees("Contents")
-    assert page.locator(".mistake").count() == 0
+    assert walker.page.locator(".mistake").count() == 0

@@ -15,9 +15,8 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(png(number))
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name="CSV and images").click()
-    page.locator(".q-uploader", has_text="CSV").wait_for()  # the tab before it is gone by then
-    page.get_by_role("button", name="Create data set").last.click()
+    button = walker.form("CSV and images").get_by_role("button", name="Create data set")
+    button.click()
     walker.sees("upload a CSV file first")
     table, images = (
         page.locator(".q-uploader", has_text=name).locator("input[type=file]")
@@ -27,7 +26,7 @@ def test_an_upload_of_a_table_and_its_images(walker: Walker, tmp_path: Path) -> 
     images.set_input_files([tmp_path / f"{number}.png" for number in range(5)])
     walker.sees("5 images uploaded")
     page.locator(".q-uploader", has_text="CSV").get_by_text("100.00%").first.wait_for()
-    page.get_by_role("button", name="Create data set").last.click()
+    button.click()
     walker.sees("Images and labels are paired by key.")
     walker.sees("3 x 6 x 8")
 
@@ -40,9 +39,9 @@ def test_lists_of_images(walker: Walker, server: Served, tmp_path: Path) -> None
     (tmp_path / "names.txt").write_text("cat\ndog\n")
     page = walker.page
     walker.goto("/datasets/new")
-    page.get_by_role("tab", name="Text lists").click()
-    page.get_by_label("Folder of relative paths").fill("photos")
-    button = page.get_by_role("button", name="Create data set").last
+    form = walker.form("Text lists")
+    form.get_by_label("Folder of relative paths").fill("photos")
+    button = form.get_by_role("button", name="Create data set")
     button.click()
     walker.sees("upload a list of training images")
     for label, name in (("List for training", "train.txt"), ("Class names", "names.txt")):

@@ -13,7 +13,7 @@ def test_curves_of_two_trainings(walker: Walker, server: Served) -> None:
     walker.goto(f"/compare?jobs={server.training},{other}")
     page = walker.page
     page.locator(".chart canvas").nth(1).wait_for()
-    page.wait_for_function(f"{OPTIONS}.length == 2 && {OPTIONS}[1].series.length == 2")
+    page.wait_for_function(f"{OPTIONS}.length == 2 && {OPTIONS}[1]?.series.length == 2")
     page.get_by_label("What").click()
     page.get_by_role("option", name="Validation loss").click()
     page.get_by_text("Log scale").click()

@@ -38,13 +38,13 @@ def test_axes_and_smoothing(walker: Walker, server: Served) -> None:
     page.locator(".chart canvas").first.wait_for()
     page.wait_for_function("document.querySelector('.chart canvas').clientWidth > 500")
     page.get_by_role("button", name="Epochs").click()
-    page.wait_for_function(f"{OPTIONS}[0].xAxis[0].name == 'epoch'")
-    data = page.evaluate(f"{OPTIONS}[0].series.find(e => e.name == 'validation loss').data")
+    page.wait_for_function(f"{OPTIONS}[0]?.xAxis[0].name == 'epoch'")
+    data = page.evaluate(f"{OPTIONS}[0]?.series.find(e => e.name == 'validation loss').data")
     assert [x for x, _ in data][-1] == 4
-    count = page.evaluate(f"{OPTIONS}[0].series.length")
+    count = page.evaluate(f"{OPTIONS}[0]?.series.length")
     page.locator(".q-slider [tabindex='0']").focus()
     page.keyboard.press("PageUp")
-    page.wait_for_function(f"{OPTIONS}[0].series.length == {count + 2}")
+    page.wait_for_function(f"{OPTIONS}[0]?.series.length == {count + 2}")
 
 
 def test_without_values_there_is_no_chart(walker: Walker, server: Served) -> None:

@@ -64,8 +64,8 @@ def test_a_hundred_thousand_points(walker: Walker, server: Served) -> None:
     walker.goto(f"/jobs/{job}")
     walker.sees(re.compile("^99,999 / "))
     walker.page.locator(".chart canvas").first.wait_for()
-    walker.page.wait_for_function(f"{OPTIONS}[0].series.length > 0")
-    data = walker.page.evaluate(f"{OPTIONS}[0].series[0].data")
+    walker.page.wait_for_function(f"{OPTIONS}[0]?.series.length > 0")
+    data = walker.page.evaluate(f"{OPTIONS}[0]?.series[0].data")
     assert 700 < len(data) <= 800
     assert {value for _, value in data[1:-1]} == {0, 6}  # the least and the greatest
     server.call(f"/api/jobs/{job}", method="DELETE")
@@ -75,9 +75,9 @@ def test_a_chart_can_be_logarithmic(walker: Walker, server: Served) -> None:
     page = walker.page
     walker.goto(f"/jobs/{server.training}")
     page.locator(".chart canvas").first.wait_for()
-    page.wait_for_function(f"{OPTIONS}[0].series[0]?.data.length > 3")
+    page.wait_for_function(f"{OPTIONS}[0]?.series[0]?.data.length > 3")
     page.get_by_text("Log scale").click()
-    page.wait_for_function(f"{OPTIONS}[0].yAxis[0].type == 'log'")
+    page.wait_for_function(f"{OPTIONS}[0]?.yAxis[0].type == 'log'")
 
 
 def test_the_time_left_ticks_without_requests(walker: Walker, server: Served) -> None:

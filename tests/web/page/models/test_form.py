@@ -54,7 +54,7 @@ def test_the_rate_is_drawn_over_the_whole_training(walker: Walker, server: Serve
     page = walker.page
     walker.goto("/models/new?dataset=")
     page.get_by_label("Epochs", exact=True).fill("4")
-    page.wait_for_function(f"{OPTIONS}[0].xAxis[0].name === 'epoch'")
+    page.wait_for_function(f"{OPTIONS}[0]?.xAxis[0].name === 'epoch'")
     walker.goto(f"/models/new?dataset={server.dataset}")
     paste(page, NET)
     walker.sees("No mistakes.")
@@ -62,7 +62,7 @@ def test_the_rate_is_drawn_over_the_whole_training(walker: Walker, server: Serve
     page.get_by_label("Batch sizes").fill("7")
     page.get_by_label("Warm-up").fill("3")
     page.get_by_label("Minimum learning rate").fill("0.004")
-    page.wait_for_function(f"Math.abs({OPTIONS}[0].series[0].data.at(-1)[1] - 0.004) < 1e-6")
+    page.wait_for_function(f"Math.abs({OPTIONS}[0]?.series[0].data.at(-1)[1] - 0.004) < 1e-6")
     (chart,) = page.evaluate(OPTIONS)
     assert chart["xAxis"][0]["name"] == "iteration"
     drawn = dict(chart["series"][0]["data"])
