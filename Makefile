@@ -40,7 +40,7 @@ demo: $(VENV)/stamp
 	$(BIN)/protonet infer demo/run demo/data/test.png
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --tb=short --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check

@@ -15,7 +15,7 @@ from protonet.web.page.datasets.making import show_making
 from protonet.web.page.datasets.shares import show_shares
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
-from protonet.web.page.jobs.job_bar import job_bar
+from protonet.web.page.jobs.job_bar import job_bar, notes_field
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import DONE, Job
@@ -32,6 +32,7 @@ _LABELS = {
 def show_dataset(site: Site, job: Job) -> None:
     """The page of one."""
     job_bar(site, job, ui.navigate.reload)
+    notes_field(site, job)
     if job.status != DONE:
         show_making(site, job)
         return

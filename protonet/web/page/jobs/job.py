@@ -7,7 +7,7 @@ from nicegui import ui
 from protonet.sizes import byte_count
 from protonet.web.page.frame import frame, panel
 from protonet.web.page.jobs.curve_panel import CurvePanel
-from protonet.web.page.jobs.job_bar import job_bar
+from protonet.web.page.jobs.job_bar import job_bar, notes_field
 from protonet.web.page.jobs.run_panels import LogPanel, RunPanels
 from protonet.web.page.parts import TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.results.chosen import test_panel
@@ -57,6 +57,7 @@ class _Live:
         self.top = ui.column().classes("w-full gap-4")
         with self.top:
             job_bar(self.site, self.job, self._changed)
+        notes_field(self.site, self.job)
         with panel("Training"):
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             self.bar.props('aria-label="Progress"')
@@ -80,7 +81,7 @@ class _Live:
         """Update everything that has changed."""
         job = self.site.store.get(self.job.id)
         if job.status != self.job.status:
-            # Only the top: a prediction that the user is reading stays.
+            # Only the top: a prediction that the user reads stays, and notes that he writes.
             self.job = job
             self.top.clear()
             with self.top:

@@ -42,8 +42,16 @@ def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
         )
     if job.group and job.kind == TRAINING:
         ui.link(f"group: {job.group}", f"/compare?{urlencode({'group': job.group})}")
+
+
+def notes_field(site: Site, job: Job) -> None:
+    """The user's notes on a job, stored when the field is left."""
     notes = ui.textarea("Notes", value=job.notes).props("outlined dense autogrow").classes("w-full")
-    notes.on("blur", lambda: site.store.update(job.id, notes=notes.value[:20_000]))
+    notes.on(
+        "blur",
+        lambda event: site.store.update(job.id, notes=str(event.args)[:20_000]),
+        js_handler="event => emit(event.target.value)",
+    )
 
 
 def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
