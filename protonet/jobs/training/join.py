@@ -1,13 +1,16 @@
-"""Take part in a training as one of several ranks."""
+"""Take part in a training as one of several ranks, and end together with them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import protonet
 from protonet.device import Device
-from protonet.errors import DataError, UsageError
+from protonet.errors import DataError, TrainingError, UsageError
 from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import Fingerprint, fingerprint_text, fingerprints
@@ -16,7 +19,14 @@ from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.text import Source, read_net
 from protonet.ranks.communicator import Communicator
+from protonet.train.interrupts import INTERRUPTED, Interrupts
 from protonet.train.trainer import Result
+
+_SAME_ERROR = 1.0
+"""Seconds that other ranks wait: an error that all have is told by rank 0, and ends them."""
+
+Tell = Callable[[BaseException, str], int]
+"""Reports an error, with the rank that it was raised on unless it is rank 0; the exit code."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,36 @@ def join(
     with Job(run, files, settings, device, ranks) as job:
         job.begin(invitation.state)
         return Outcome(run, job.train((), on_trainer))
+
+
+def take_part(
+    ranks: Communicator, tell: Tell, effects: tuple[str, str] = ("stop", "snapshot")
+) -> int:
+    """Take part in the trainings of rank 0 until it has no more; return the exit code.
+
+    ``effects`` are of the signals SIGINT and SIGHUP.
+    """
+    code = 0
+    with ending_together(ranks, tell):
+        while (invitation := ranks.broadcast(None)) is not None:
+            with Interrupts(*effects, silent=True) as interrupts, suppress(TrainingError):
+                outcome = join(ranks, invitation, on_trainer=interrupts.watch)
+                code = INTERRUPTED if outcome.result.interrupted else 0
+    return code
+
+
+@contextmanager
+def ending_together(ranks: Communicator, tell: Tell) -> Iterator[None]:
+    """End all ranks when the block fails on one, with its message and exit code."""
+    try:
+        yield
+    except BaseException as error:
+        if ranks.alone:
+            raise
+        if ranks.rank:
+            time.sleep(_SAME_ERROR)
+        where = f"rank {ranks.rank} on {ranks.host}: " if ranks.rank else ""
+        ranks.end_all(tell(error, where))
 
 
 def _inputs(run: RunDirectory) -> tuple[Fingerprint, ...]:

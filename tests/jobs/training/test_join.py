@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from protonet import __version__ as protonet_version
 from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
-from protonet.jobs.training.join import Invitation, _compare, _inputs
+from protonet.jobs.training import join
+from protonet.jobs.training.join import (
+    Invitation,
+    _compare,
+    _inputs,
+    ending_together,
+    take_part,
+)
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.listeners import read_metrics
 from tests.ranks.started import protonet
 
@@ -149,3 +158,51 @@ layer { name: "hinge" type: "HingeLoss" bottom: "score" bottom: "label" top: "hi
         found.append(weights_of(folder, "net_iter_100.caffemodel"))
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
     assert np.abs(found[0]).max() < 1e3
+
+
+class Second(Communicator):
+    """Rank 1 of 2; rank 0 has no training."""
+
+    rank, size, host = 1, 2, "there"
+
+    def __init__(self) -> None:
+        self.ended: list[int] = []
+
+    def end_all(self, code: int) -> None:
+        self.ended.append(code)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "_SAME_ERROR", 0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_error_ends_all_and_tells_where() -> None:
+    ranks, told = Second(), []
+
+    def tell(error: BaseException, where: str) -> int:
+        told.append(f"{where}{error}")
+        return 4
+
+    with ending_together(ranks, tell):
+        raise DataError("another database")
+    assert ranks.ended == [4]
+    assert told == ["rank 1 on there: another database"]
+
+
+def test_alone_errors_are_raised() -> None:
+    def tell(error: BaseException, where: str) -> int:
+        raise AssertionError
+
+    with pytest.raises(DataError, match="mine"), ending_together(ALONE, tell):
+        raise DataError("mine")
+
+
+def test_a_rank_takes_part_until_there_is_no_more() -> None:
+    def tell(error: BaseException, where: str) -> Any:
+        raise error
+
+    ranks = Second()
+    assert take_part(ranks, tell) == 0
+    assert ranks.ended == []

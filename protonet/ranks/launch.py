@@ -1,0 +1,183 @@
+"""The launcher of ranks on this machine: mpiexec, its signals, and what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from protonet.errors import DeviceError, UsageError
+from protonet.ranks.mpi import MISSING
+
+_SIGNS = "PROTONET_RANKS"
+"""Variable with the folder in which ranks that `launch` starts leave their process numbers."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How ranks ended: the exit code, and a message if one of them was killed."""
+
+    code: int
+    message: str = ""
+
+
+def leave_sign(rank: int) -> None:
+    """Tell a launcher that waits for it which rank this process is."""
+    if folder := os.environ.get(_SIGNS):
+        (Path(folder) / str(os.getpid())).write_text(str(rank), encoding="ascii")
+
+
+def launch(count: int, arguments: Sequence[str]) -> Ended:
+    """Run Python with ``arguments`` on ``count`` ranks of this machine, and pass signals on.
+
+    Raises:
+        UsageError: without mpi4py or mpiexec.
+    """
+    beside = Path(sys.executable).with_name("mpiexec")
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if mpiexec is None:
+        raise UsageError(MISSING)
+    command = [mpiexec, "-n", str(count), sys.executable, *arguments]
+    with (
+        tempfile.TemporaryDirectory(prefix="protonet-ranks-") as signs,
+        # A session of its own: Ctrl-C reaches this process, which passes it on.
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, _SIGNS: signs},
+        ) as process,
+        _passing_on(process),
+        _Watch(Path(signs), count) as watch,
+    ):
+        told = _Launcher(process).told()
+        return _ended(process.wait(), told, watch)
+
+
+@contextmanager
+def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """In the block, pass signals on; mpiexec tells them to all ranks."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    former = {s: signal.signal(s, lambda number, _: process.send_signal(number)) for s in signals}
+    try:
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+
+
+class _Launcher:
+    """Separates what mpiexec of MPICH says itself from the output of the ranks."""
+
+    _OWN = (b"=", b"YOUR APPLICATION", b"This typically", b"Please see", b"[proxy", b"[mpiexec",
+            b"Abort(")  # fmt: skip
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._told = process, b""
+
+    def told(self) -> bytes:
+        """Copy the ranks' output to ours until it ends; return what mpiexec says."""
+        process = self._process
+        pairs = ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+        threads = [
+            threading.Thread(target=self._copy, args=(stream, target.fileno()))
+            for stream, target in pairs
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self._told
+
+    def _copy(self, stream: IO[bytes], target: int) -> None:
+        begun, rest = False, b""
+        while chunk := os.read(stream.fileno(), 65536):
+            *lines, rest = (rest + chunk).splitlines(keepends=True) or [b""]
+            if rest.endswith(b"\n"):
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._take(line, target, begun=begun)
+                begun = False
+            if rest and (begun or not rest.startswith(self._OWN)):
+                # Such as a progress bar: shown before its line ends.
+                os.write(target, rest)
+                begun, rest = True, b""
+        self._take(rest, target, begun=begun)
+
+    def _take(self, line: bytes, target: int, *, begun: bool) -> None:
+        if line.startswith(self._OWN) and not begun:
+            self._told += line
+        else:
+            os.write(target, line)
+
+
+class _Watch:
+    """Watches which rank ends first: mpiexec kills the others, and names any of them."""
+
+    def __init__(self, signs: Path, count: int) -> None:
+        self.first: int | None = None
+        self._signs, self._count = signs, count
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def rank_of(self, pid: int) -> str:
+        """The rank of a process; "?" if it ended before it told."""
+        with suppress(OSError):
+            return (self._signs / str(pid)).read_text(encoding="ascii") or "?"
+        return "?"
+
+    def _watch(self) -> None:
+        pids: dict[int, int] = {}
+        poll = select.poll()
+        try:
+            while not self._over.is_set() and self.first is None:
+                if len(pids) < self._count:
+                    for sign in self._signs.iterdir():
+                        pid = int(sign.name)
+                        if pid not in pids.values() and sign.stat().st_size:
+                            descriptor = os.pidfd_open(pid)
+                            pids[descriptor] = pid
+                            poll.register(descriptor, select.POLLIN)
+                ready = poll.poll(50)
+                self.first = pids[ready[0][0]] if ready else None
+        except (OSError, AttributeError):  # it has ended already; no Linux
+            return
+        finally:
+            for descriptor in pids:
+                os.close(descriptor)
+
+
+def _ended(code: int, told: bytes, watch: _Watch) -> Ended:
+    """The exit code; a rank that was killed is named."""
+    dead = re.search(rb"PID (\d+) RUNNING AT (\S+)", told)
+    how = re.search(rb"EXIT STRING: .*signal (\d+)", told)
+    if dead is None or how is None or b"Abort(" in told:
+        return Ended(code)
+    host, number = dead[2].decode(), int(how[1])
+    pid = int(dead[1]) if watch.first is None else watch.first
+    return Ended(
+        DeviceError.exit_code,
+        f"rank {watch.rank_of(pid)} on {host} (process {pid}) was ended by "
+        f"{signal.Signals(number).name}; all ranks were stopped: --resume continues from the "
+        "newest snapshot",
+    )

@@ -1,0 +1,65 @@
+"""The launcher of ranks: real processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from protonet.errors import DeviceError, UsageError
+from protonet.ranks import launch as launching
+from protonet.ranks.launch import Ended, launch, leave_sign
+from tests.ranks.started import ROOT
+
+PROGRAM = """
+import os, signal, sys
+from protonet.ranks.launch import leave_sign
+from protonet.ranks.mpi import communicator
+ranks = communicator()
+leave_sign(ranks.rank)
+print(f"rank {ranks.rank} of {ranks.size}", flush=True)
+ranks.gather(0)
+%s
+"""
+
+
+@pytest.fixture(autouse=True)
+def package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def test_output_and_exit_code_are_those_of_the_ranks(capfd: pytest.CaptureFixture[str]) -> None:
+    assert launch(2, ["-c", PROGRAM % "sys.exit(3)"]) == Ended(3)
+    told = capfd.readouterr()
+    assert sorted(told.out.splitlines()) == ["rank 0 of 2", "rank 1 of 2"]
+    assert told.err == "", "what mpiexec says itself is left out"
+
+
+def test_a_killed_rank_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    end = "if ranks.rank == 1: os.kill(os.getpid(), signal.SIGKILL)\nranks.gather(0)"
+    ended = launch(2, ["-c", PROGRAM % end])
+    assert ended.code == DeviceError.exit_code
+    assert ended.message.startswith(f"rank 1 on {os.uname().nodename} (process ")
+    assert "was ended by SIGKILL; all ranks were stopped" in ended.message
+    assert capfd.readouterr().err == ""
+
+
+def test_without_mpiexec_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(launching.shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'protonet\[mpi\]'"):
+        launch(2, [])
+
+
+def test_signs_are_left_for_a_launcher_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PROTONET_RANKS", raising=False)
+    leave_sign(0)
+    monkeypatch.setenv("PROTONET_RANKS", str(tmp_path))
+    leave_sign(2)
+    assert (tmp_path / str(os.getpid())).read_text() == "2"
