@@ -16,6 +16,7 @@ from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.image_options import image_options
 from protonet.cli.options import C, Numbers
+from protonet.cli.rank_options import rank_options
 from protonet.cli.ranks import ending_together, ranks_of
 from protonet.cli.schedule_options import interval_options, length_options, rate_options
 from protonet.cli.sizes import memory_limit_option
@@ -175,13 +176,7 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     is_flag=True,
     help="Of a Lua text: write snapshots as .t7 files of Torch7 too.",
 )
-@click.option(
-    "--ranks",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Train with N processes on this machine, which share out every batch. On "
-    "several machines: mpiexec or srun before the command.",
-)
+@rank_options
 @click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
 @click.option("--out", type=_PATH, help="The new run directory. Default: runs/NAME-TIME.")
 @click.option(

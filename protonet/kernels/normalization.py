@@ -8,6 +8,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import NONEMPTY, Kernel
+from protonet.ranks.communicator import ALONE, Communicator
 
 
 class BatchNormScale(Kernel):
@@ -30,6 +31,7 @@ class BatchNormScale(Kernel):
         self.eps = eps
         self._extents = (items, channels, places)
         self._share = 1.0 / max(1, items * places)
+        self._ranks = ALONE
         self._large: list[Array] = []
         self._small = self.scratch((2, channels), self.real)
 
@@ -120,6 +122,7 @@ class BatchNormScale(Kernel):
         if fixed:
             xp.multiply(dz, inverse[:, None], out=dx)
         else:
+            self._ranks.sum(self._small)
             xp.multiply(self._small, self._share, out=self._small)
             xp.multiply(hat, slope[:, None], out=work)
             xp.subtract(dz, level[:, None], out=dx)
@@ -167,6 +170,7 @@ class BatchNormScale(Kernel):
     def _average(self, values: Array, out: Array) -> None:
         """Write each channel's mean."""
         self.xp.sum(values, axis=(0, 2), out=out)
+        self._ranks.sum(out)
         self.xp.multiply(out, self._share, out=out)
 
     def _values(self, count: int) -> list[Array]:
@@ -224,6 +228,33 @@ class NativeBatchNormScale(BatchNormScale, processor="native"):
         fixed: bool = False,
     ) -> None:
         self._native.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify, fixed)
+
+
+class JointBatchNormScale(BatchNormScale):
+    """``BatchNormScale`` with the moments of the batch of all ranks, each of which has a part.
+
+    Ranks add up the sums of both passes: three messages of the size of the statistics.
+
+    Args:
+        items, channels, places, eps: of ``BatchNormScale``; ``items`` are those of this rank.
+        ranks: that have parts of the batch.
+        whole: images in the batch of all.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        items: int,
+        channels: int,
+        places: int,
+        eps: float,
+        ranks: Communicator,
+        whole: int,
+    ) -> None:
+        super().__init__(device, dtype, items, channels, places, eps)
+        self._share = 1.0 / (whole * places)
+        self._ranks = ranks
 
 
 class RunningStatistics(Kernel):

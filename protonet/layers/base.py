@@ -156,7 +156,8 @@ class LayerContext:
     Relative file names of the prototxt are resolved against the working directory, then against
     ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` is the number of decoding
     threads; ``python_layers`` allows layers that run code named in the prototxt, or write files.
-    ``ranks`` share out every batch among them.
+    ``ranks`` share out every batch among them; with ``sync_batch_norm`` the moments of batch
+    normalization are those of all.
     """
 
     folder: Path = field(default_factory=Path)
@@ -165,6 +166,7 @@ class LayerContext:
     threads: int = field(default_factory=default_threads)
     python_layers: bool = True
     ranks: Communicator = ALONE
+    sync_batch_norm: bool = False
 
     def find(self, name: str) -> Path:
         """Resolve a file name: in the working directory, as in Caffe, else in ``folder``."""

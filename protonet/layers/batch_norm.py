@@ -10,8 +10,9 @@ import numpy as np
 
 from protonet.blob import Array, Param, Shape
 from protonet.errors import LayerError
-from protonet.kernels.normalization import BatchNormScale, RunningStatistics
+from protonet.kernels.normalization import RunningStatistics
 from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight
+from protonet.layers.batch_moments import moments_of
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.scaling import Scale
@@ -145,14 +146,12 @@ class BatchNorm(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = self._split_shape(shapes[0])
-        self._fixed = self.uses_global or (self.alone_uses_global and items == 1)
-        values = items * places
+        self._kernel, whole = moments_of(self, items, channels, places, self.eps)
+        self._fixed = self.uses_global or (self.alone_uses_global and whole == 1)
+        values = whole * places
         unbiased = values / (values - 1) if values > 1 else 1.0
         self._running = RunningStatistics.make(
             self.device, self.real, channels, self.fraction, self.averages, unbiased
-        )
-        self._kernel = BatchNormScale.make(
-            self.device, self.dtype, items, channels, places, self.eps
         )
         self._mean, self._var, self._inverse, self._factor, self._shift = (
             self.scratch((channels,), self.real) for _ in range(5)

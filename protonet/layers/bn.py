@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
-from protonet.kernels.normalization import BatchNormScale, RunningStatistics
+from protonet.kernels.normalization import RunningStatistics
 from protonet.layers.base import Layer, LowPrecision, Reads, Traits, Weight, shape_text
+from protonet.layers.batch_moments import moments_of
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import BNParameter, FillerParameter
@@ -126,9 +127,7 @@ class BN(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         items, channels, places = _split_shape(shapes[0])
-        self._kernel = BatchNormScale.make(
-            self.device, self.dtype, items, channels, places, self.eps
-        )
+        self._kernel, _ = moments_of(self, items, channels, places, self.eps)
         self._running = RunningStatistics.make(
             self.device, self.real, channels, float(self.spec.bn_param.momentum), True, 1.0
         )

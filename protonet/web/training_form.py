@@ -136,6 +136,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     precision: Annotated[str, OneOf(PRECISIONS)] = USUAL["precision"]
     tf32: bool = USUAL["tf32"]
     fuse: bool = USUAL["fuse"]
+    sync_batch_norm: bool = USUAL["sync_batch_norm"]
     threads: Annotated[int, within("threads")] | None = None
     memory_limit: Annotated[int, within("memory_limit")] | None = USUAL["memory_limit"]
     recompute: bool = USUAL["recompute"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
@@ -22,8 +24,9 @@ def on_ranks(count: int, program: str, folder: Path) -> str:
     file.write_text(program)
     command = [MPIEXEC, "-n", str(count), sys.executable, file]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=environment(), check=False
-    )
+        command, capture_output=True, text=True, timeout=120, cwd=folder, env=environment(),
+        check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
@@ -39,3 +42,26 @@ def protonet(*arguments: object, folder: Path) -> subprocess.CompletedProcess[st
         env=environment(),
         check=False,
     )
+
+
+_TRAININGS = """
+import json
+from pathlib import Path
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.join import join
+from protonet.jobs.training.start import start_solver
+from protonet.ranks.mpi import communicator
+ranks = communicator()
+for solver, settings in json.loads(Path("cases.json").read_text()):
+    if ranks.rank == 0:
+        settings["out"] = Path(settings["out"])
+        start_solver(Path(solver), SolverSettings(**settings), ranks=ranks)
+    else:
+        join(ranks, ranks.broadcast(None))
+"""
+
+
+def train_all(count: int, cases: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
+    """Train solver files of a folder, each with settings, one after another on the same ranks."""
+    (folder / "cases.json").write_text(json.dumps(cases))
+    on_ranks(count, _TRAININGS, folder)

@@ -30,7 +30,8 @@ def refuse_other_shapes(train: Plan, test: Plan) -> None:
 
 
 def refuse_whole_batches(train: Plan) -> None:
-    """Refuse data layers that cannot deliver a rank's part of a batch, and parts of other batches.
+    """Refuse data layers that cannot deliver a rank's part of a batch, parts of other batches, and
+    nets without either.
 
     Raises:
         NetworkError: naming the layer.
@@ -50,6 +51,25 @@ def refuse_whole_batches(train: Plan) -> None:
             raise NetworkError(
                 f'layer "{step.name}" ({step.type}): its batch is {layer.whole_batch}, that of '
                 f'"{first.name}" {first.whole_batch}; ranks share out batches of one size'
+            )
+    if first is None:
+        raise NetworkError(
+            "the train net has no layer whose batches several ranks can share out; Data and "
+            "ImageData layers are such"
+        )
+
+
+def refuse_moments(train: Plan) -> None:
+    """Refuse moments of the batch of all ranks where a rank may have nothing to add to them.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    for step in train.steps:
+        if step.dynamic and step.bottoms:
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): its tops differ in size from rank to rank, so '
+                "sync_batch_norm cannot count on all; train without it, or on one rank"
             )
 
 

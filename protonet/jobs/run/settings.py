@@ -47,7 +47,7 @@ class SharedSettings:
     ``python_layers``, networks with Python layers are refused. ``memory_limit`` is in bytes, None
     for that of the device; ``recompute`` trades time for memory. ``fuse`` fuses layers. ``tf32``
     allows TF32 products on a GPU. ``precision`` is the type of blobs and gradients, one of
-    ``PRECISIONS``.
+    ``PRECISIONS``. ``sync_batch_norm`` normalizes with the moments of the batch of all ranks.
 
     Raises:
         UsageError: for invalid values.
@@ -69,6 +69,7 @@ class SharedSettings:
     memory_limit: int | None = None
     recompute: bool = False
     fuse: bool = True
+    sync_batch_norm: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -105,7 +106,9 @@ class SharedSettings:
 
     def layer_context(self, folder: Path) -> LayerContext:
         """The context of the run's layers; ``folder`` is the run's."""
-        return LayerContext(folder, python_layers=self.python_layers)
+        return LayerContext(
+            folder, python_layers=self.python_layers, sync_batch_norm=self.sync_batch_norm
+        )
 
     def absolute(self) -> Self:
         """These settings with absolute paths, so that a run can be resumed from any folder."""

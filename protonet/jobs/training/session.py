@@ -17,7 +17,11 @@ from protonet.graph.weights import LoadReport
 from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
-from protonet.jobs.checks.sharing import refuse_other_shapes, refuse_whole_batches
+from protonet.jobs.checks.sharing import (
+    refuse_moments,
+    refuse_other_shapes,
+    refuse_whole_batches,
+)
 from protonet.jobs.checks.weights import MISMATCH, none_taken
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.solver_files import SolverFiles
@@ -298,6 +302,8 @@ class Job:
         plans.append(plan_net(files.train, phase=TRAIN, context=shared, **files.train_state))
         if not self.ranks.alone:
             refuse_whole_batches(plans[0])
+            if context.sync_batch_norm:
+                refuse_moments(plans[0])
         for definition, state in files.tests:
             plan = plan_net(definition, phase=TEST, context=context, **state)
             plans.append(keeping_measured(plan))

@@ -8,7 +8,9 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, NetworkError
+from protonet.jobs.checks.sharing import refuse_moments, refuse_whole_batches
 from protonet.jobs.training.start import start
+from tests.graph.nets import plan_of
 from tests.jobs.nets import SEED, net_of, settings_of
 
 
@@ -50,3 +52,25 @@ def test_a_layer_of_the_test_net_alone_is_its_own(gradients: Path, tmp_path: Pat
         'inner_product_param { num_output: 3 } include { stage: "val" } }'
     )
     start(net_of(SEED + more), settings_of(gradients, tmp_path / "run", epochs=1.0))
+
+
+def test_ranks_need_batches_to_share_out() -> None:
+    """Each rank would compute the same batch, and the gradients of all would be added up."""
+    plan = plan_of(
+        'layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 } } }'
+    )
+    with pytest.raises(NetworkError, match="no layer whose batches several ranks can share out"):
+        refuse_whole_batches(plan)
+
+
+def test_moments_of_all_need_tops_of_one_size() -> None:
+    plan = plan_of(
+        'layer { name: "x" type: "Input" top: "x" top: "s" '
+        "input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }"
+        'layer { name: "some" type: "Filter" bottom: "x" bottom: "s" top: "y" }'
+        'layer { name: "norm" type: "BatchNorm" bottom: "y" top: "y" }'
+    )
+    with pytest.raises(NetworkError, match=r'layer "some" \(Filter\): its tops differ in size'):
+        refuse_moments(plan)
+    refuse_moments(plan_of('layer { name: "x" type: "DummyData" top: "x" '
+                           "dummy_data_param { shape { dim: 4 } } }"))  # fmt: skip

@@ -98,6 +98,7 @@ class SolverSection(Fields):
             self.check("recompute", "Recompute cheap layers to save memory")
             self.check("fuse", "Fuse layers", usual=True)
             self.check("tf32", "TF32 on a GPU")
+            self.check("sync_batch_norm", "BatchNorm over the batch of all ranks")
 
     def values(self) -> dict[str, Any]:
         """The values; constants of other update rules are left out."""

@@ -1,0 +1,32 @@
+"""Options of trainings on several ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from protonet.cli.options import C, with_options
+
+_OPTIONS = (
+    click.option(
+        "--ranks",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Train with N processes on this machine, which share out every batch. On "
+        "several machines: mpiexec or srun before the command.",
+    ),
+    click.option(
+        "--sync-batch-norm",
+        is_flag=True,
+        help="On several ranks: BatchNorm takes the moments of the whole batch. Default: those of "
+        "a rank's part, as in Caffe.",
+    ),
+)
+
+
+def rank_options(command: C) -> C:
+    """``--ranks`` and how ranks compute together."""
+    decorated: Callable[..., Any] = with_options(command, _OPTIONS)
+    return decorated  # type: ignore[return-value]
