@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from protonet.cli.options import C, with_options
+from protonet.precision import PRECISIONS
 
 _OPTIONS = (
     click.option(
@@ -22,6 +23,12 @@ _OPTIONS = (
         is_flag=True,
         help="On several ranks: BatchNorm takes the moments of the whole batch. Default: those of "
         "a rank's part, as in Caffe.",
+    ),
+    click.option(
+        "--gradient-precision",
+        type=click.Choice(PRECISIONS),
+        help="On several ranks: type in which they send gradients, which are added up in float32. "
+        "16 bits halve what is sent. Default: float32.",
     ),
 )
 

@@ -24,20 +24,21 @@ class Part:
 
 
 class Pending(Protocol):
-    """A sum that was begun."""
+    """A sum, or another exchange, that was begun."""
 
-    def progress(self) -> None:
-        """Let it proceed, without waiting."""
+    def progress(self) -> bool:
+        """Let it proceed, without waiting; whether it is complete."""
 
     def wait(self) -> None:
-        """Wait until the array has the sum."""
+        """Wait until it is complete."""
 
 
 class _Done:
-    """A sum of one rank."""
+    """An exchange of one rank."""
 
-    def progress(self) -> None:
-        """Nothing is to do."""
+    def progress(self) -> bool:
+        """It is complete."""
+        return True
 
     def wait(self) -> None:
         """It is complete."""
@@ -78,6 +79,20 @@ class Communicator:
 
     def begin_sum(self, _array: Any, /) -> Pending:
         """Begin ``sum``; the array must not be touched until it is complete."""
+        return _Done()
+
+    def begin_swap(self, sent: Any, received: Any) -> Pending:
+        """Begin to send row i of an array to rank i, where it becomes the row of this rank. Swaps
+        begin in the same order on all ranks.
+        """
+        received[...] = sent
+        return _Done()
+
+    def begin_collect(self, sent: Any, received: Any) -> Pending:
+        """Begin to send an array to all ranks, where it becomes the row of this rank. Collections
+        begin in the same order on all ranks, in any order among swaps and sums.
+        """
+        received[0] = sent
         return _Done()
 
     def broadcast(self, value: Any) -> Any:

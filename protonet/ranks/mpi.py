@@ -53,18 +53,18 @@ def communicator() -> Communicator:
     return ranks
 
 
-class _Sum:
-    """A nonblocking allreduce. MPI proceeds only inside its calls."""
+class _Exchange:
+    """A nonblocking operation. MPI proceeds only inside its calls."""
 
     def __init__(self, request: MPI.Request) -> None:
         self._request = request
 
-    def progress(self) -> None:
-        """Let it proceed, without waiting."""
-        self._request.Test()
+    def progress(self) -> bool:
+        """Let it proceed, without waiting; whether it is complete."""
+        return bool(self._request.Test())
 
     def wait(self) -> None:
-        """Wait until the array has the sum."""
+        """Wait until it is complete."""
         self._request.Wait()
 
 
@@ -75,6 +75,8 @@ class MPICommunicator(Communicator):
         from mpi4py import MPI
 
         self._mpi, self._comm = MPI, comm
+        # Operations of one communicator begin in the same order on all ranks.
+        self._swapping, self._collecting = comm.Dup(), comm.Dup()
         self.rank, self.size = comm.rank, comm.size
         self.host = MPI.Get_processor_name()
 
@@ -90,9 +92,17 @@ class MPICommunicator(Communicator):
         self._comm.Allreduce(self._mpi.IN_PLACE, [array, self._mpi.DOUBLE])
         return list(array)
 
-    def begin_sum(self, array: Any, /) -> _Sum:
+    def begin_sum(self, array: Any, /) -> _Exchange:
         """Begin ``sum``; it proceeds when ``progress`` is called."""
-        return _Sum(self._comm.Iallreduce(self._mpi.IN_PLACE, array))
+        return _Exchange(self._comm.Iallreduce(self._mpi.IN_PLACE, array))
+
+    def begin_swap(self, sent: Any, received: Any) -> _Exchange:
+        """Begin to send row i of an array to rank i."""
+        return _Exchange(self._swapping.Ialltoall(sent, received))
+
+    def begin_collect(self, sent: Any, received: Any) -> _Exchange:
+        """Begin to send an array to all ranks."""
+        return _Exchange(self._collecting.Iallgather(sent, received))
 
     def broadcast(self, value: Any) -> Any:
         """The value of rank 0, pickled."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 from protonet.graph.calls import run
 from protonet.graph.net import Net
+from protonet.precision import is_low_precision
 from protonet.ranks.communicator import Communicator, Pending
+from protonet.train.compressed_sum import CompressedSums
 
 _BUCKET = 2**20
 """Bytes of gradients from which a sum is begun: shorter ones cost more than they hide."""
@@ -17,11 +22,15 @@ class GradientSum:
 
     The gradients lie in one flat array, and the backward pass completes them from the last layer to
     the first. Whenever a bucket of neighbours is complete its sum begins; between the steps of the
-    backward pass the sums proceed.
+    backward pass the sums proceed. In a ``dtype`` of 16 bits, the messages are ``CompressedSums``.
     """
 
-    def __init__(self, net: Net, ranks: Communicator) -> None:
+    def __init__(self, net: Net, ranks: Communicator, dtype: Any = np.float32) -> None:
         self.net, self.ranks = net, ranks
+        compressed = None
+        if is_low_precision(dtype):
+            compressed = CompressedSums(ranks, net.device, dtype)
+        self._begin = ranks.begin_sum if compressed is None else compressed.begin_sum
         self._pending: list[Pending] = []
         self._due: dict[int, list[slice]] = {}
         for step, place in buckets(net):
@@ -29,17 +38,17 @@ class GradientSum:
 
     def backward(self) -> None:
         """The backward pass, and the sums of what it completes."""
-        diff, ranks, pending = self.net.store.diff, self.ranks, self._pending
+        diff, pending = self.net.store.diff, self._pending
         for step, calls in self.net.backward_steps:
             run(calls)
             for each in pending:
                 each.progress()
             for place in self._due.get(step, ()):
-                pending.append(ranks.begin_sum(diff[place]))
+                pending.append(self._begin(diff[place]))
 
     def begin_all(self) -> None:
         """Begin the sum of all gradients, after a backward pass that was run step by step."""
-        self._pending.append(self.ranks.begin_sum(self.net.store.diff))
+        self._pending.append(self._begin(self.net.store.diff))
 
     def wait(self) -> None:
         """Wait for the sums."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from protonet.blob import Shape
 from protonet.cuda_graph import GraphedCallable
 from protonet.graph.capture import can_capture, run_data_layers, run_passes
@@ -31,9 +35,10 @@ class TrainStep:
         losses: Losses,
         scale: LossScale | None = None,
         ranks: Communicator = ALONE,
+        sent: Any = np.float32,
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
-        self._sum = None if ranks.alone else GradientSum(net, ranks)
+        self._sum = None if ranks.alone else GradientSum(net, ranks, sent)
         self._left = 0
         self._zeros = ZeroGradients.make(net.device, net.store.diff.dtype)
         self._accumulated = [net.store.diff]
@@ -159,8 +164,9 @@ def make_train_step(
     losses: Losses,
     scale: LossScale | None = None,
     ranks: Communicator = ALONE,
+    sent: Any = np.float32,
 ) -> TrainStep:
-    """The fastest kind for a net, a rule, and the ranks."""
+    """The fastest kind for a net, a rule, and the ranks, which send gradients in type ``sent``."""
     if can_capture(net) and rule.capturable and ranks.alone:
         return CapturedTrainStep(net, rule, losses, scale)
-    return TrainStep(net, rule, losses, scale, ranks)
+    return TrainStep(net, rule, losses, scale, ranks, sent)

@@ -71,6 +71,7 @@ class Trainer:
         alone: only this trainer runs the train net: its backward passes may write gradients
             instead of accumulating them.
         ranks: share out every batch; rank 0 writes the files and calls the listeners.
+        sent: the type in which ranks send gradients.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Trainer:
         *,
         alone: bool = False,
         ranks: Communicator = ALONE,
+        sent: Any = np.float32,
     ) -> None:
         self.solver, self.net, self.ranks = solver, net, ranks
         self.tests = tuple(tests)
@@ -102,7 +104,7 @@ class Trainer:
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.for_size(largest_file(net, self.rule.slots))
-        self.train_step = self._make_train_step(alone)
+        self.train_step = self._make_train_step(alone, sent)
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
@@ -291,9 +293,9 @@ class Trainer:
             with resume_errors(state):
                 restore_resume_state(resume, *self._resumable())
 
-    def _make_train_step(self, alone: bool) -> TrainStep:
+    def _make_train_step(self, alone: bool, sent: Any) -> TrainStep:
         losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
-        train_step = make_train_step(self.net, self.rule, losses, self.scale, self.ranks)
+        train_step = make_train_step(self.net, self.rule, losses, self.scale, self.ranks, sent)
         if alone and self.solver.iter_size == 1:
             train_step.overwrite_gradients()
         return train_step

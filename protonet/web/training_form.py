@@ -137,6 +137,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     tf32: bool = USUAL["tf32"]
     fuse: bool = USUAL["fuse"]
     sync_batch_norm: bool = USUAL["sync_batch_norm"]
+    gradient_precision: Annotated[str, OneOf(PRECISIONS)] = USUAL["gradient_precision"]
     threads: Annotated[int, within("threads")] | None = None
     memory_limit: Annotated[int, within("memory_limit")] | None = USUAL["memory_limit"]
     recompute: bool = USUAL["recompute"]

@@ -23,6 +23,9 @@ def test_they_are_settings_of_the_run(protonet: Any, workplace: Path) -> None:
     found = protonet(
         "train", *TRAIN, "--epochs", 1, "--batch-size", 4, "--out", workplace / "run", "--quiet",
         "--mean", "none", "--sync-batch-norm",
+        "--gradient-precision", "bfloat16",
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, "")
-    assert RunDirectory.open(workplace / "run").record().settings.sync_batch_norm
+    settings = RunDirectory.open(workplace / "run").record().settings
+    assert settings.sync_batch_norm
+    assert settings.gradient_precision == "bfloat16"

@@ -39,7 +39,7 @@ def trained(folder: Path, ranks: int, names: Sequence[str], settings: Mapping[st
     files = [folder / f"{name}_iter_{iterations}.caffemodel" for name in names]
     for each in files:
         each.unlink(missing_ok=True)
-    out = f"run-{ranks}-{'-'.join(settings)}"
+    out = "-".join(["run", str(ranks), *map(str, settings.values())])
     cases = [(f"{name}.prototxt", {**settings, "out": f"{out}-{name}"}) for name in names]
     train_all(ranks, cases, folder)
     return [weights_of(each) for each in files]

@@ -19,10 +19,10 @@ def environment() -> Mapping[str, str]:
 
 
 def on_ranks(count: int, program: str, folder: Path) -> str:
-    """What a Python program prints on ``count`` ranks."""
+    """What a Python program prints on ``count`` ranks; an error of one ends all."""
     file = folder / "program.py"
     file.write_text(program)
-    command = [MPIEXEC, "-n", str(count), sys.executable, file]
+    command = [MPIEXEC, "-n", str(count), sys.executable, "-m", "mpi4py", file]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, cwd=folder, env=environment(),
         check=False,
@@ -54,7 +54,8 @@ from protonet.ranks.mpi import communicator
 ranks = communicator()
 for solver, settings in json.loads(Path("cases.json").read_text()):
     if ranks.rank == 0:
-        settings["out"] = Path(settings["out"])
+        paths = {name: Path(settings[name]) for name in ("out", "snapshot") if name in settings}
+        settings.update(paths)
         start_solver(Path(solver), SolverSettings(**settings), ranks=ranks)
     else:
         join(ranks, ranks.broadcast(None))

@@ -34,7 +34,12 @@ def test_alone_nothing_changes() -> None:
     ALONE.sum(array)
     ALONE.broadcast_array(array)
     ALONE.begin_sum(array).wait()
-    ALONE.begin_sum(array).progress()
+    assert ALONE.begin_sum(array).progress()
+    rows = np.zeros((1, 3))
+    for begin in (ALONE.begin_swap, ALONE.begin_collect):
+        assert begin(array, rows).progress()
+        assert rows.tolist() == [[0.0, 1.0, 2.0]]
+        rows.fill(0)
     assert array.tolist() == [0.0, 1.0, 2.0]
     assert ALONE.alone
     assert ALONE.broadcast("a") == "a"

@@ -60,6 +60,14 @@ later = np.full(5, ranks.rank, np.float32)
 pending = ranks.begin_sum(later)
 pending.progress()
 pending.wait()
+rows = np.array([[ranks.rank, to] for to in range(3)], np.uint16)
+received = np.zeros((3, 2), np.uint16)
+swap = ranks.begin_swap(rows, received)
+swap.wait()
+assert swap.progress()
+assert received.tolist() == [[0, ranks.rank], [1, ranks.rank], [2, ranks.rank]]
+ranks.begin_collect(rows[0], received).wait()
+assert received.tolist() == [[0, 0], [1, 0], [2, 0]]
 assert ranks.sums([]) == []
 assert ranks.sums([0.5, ranks.rank]) == [1.5, 3.0]
 first = np.full(2, ranks.rank + 7.0)

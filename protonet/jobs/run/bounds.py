@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from protonet.precision import PRECISIONS
+
 MOST_ITERATIONS = 2**31 - 1
 """The fields of Caffe's solver that count are int32."""
 
@@ -103,6 +105,7 @@ STEP = Bound(0, 100, above=True)
 
 CHOICES = {
     "regularization": REGULARIZATIONS,
+    "gradient_precision": PRECISIONS,
 }
 """The values of each setting that is one of a few words; solvers and policies may be registered."""
 

@@ -47,7 +47,8 @@ class SharedSettings:
     ``python_layers``, networks with Python layers are refused. ``memory_limit`` is in bytes, None
     for that of the device; ``recompute`` trades time for memory. ``fuse`` fuses layers. ``tf32``
     allows TF32 products on a GPU. ``precision`` is the type of blobs and gradients, one of
-    ``PRECISIONS``. ``sync_batch_norm`` normalizes with the moments of the batch of all ranks.
+    ``PRECISIONS``. ``sync_batch_norm`` normalizes with the moments of the batch of all ranks;
+    ``gradient_precision`` is the type in which they send gradients.
 
     Raises:
         UsageError: for invalid values.
@@ -70,6 +71,7 @@ class SharedSettings:
     recompute: bool = False
     fuse: bool = True
     sync_batch_norm: bool = False
+    gradient_precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

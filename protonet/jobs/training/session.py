@@ -46,6 +46,7 @@ from protonet.train.listeners import (
     read_metrics,
 )
 from protonet.train.metrics import keeping_measured
+from protonet.train.snapshot import Snapshots
 from protonet.train.trainer import Result, Trainer
 
 OnTrainer = Callable[[Trainer], None]
@@ -97,19 +98,23 @@ class Job:
             self._close_plans()
             raise
         self._files = (Metrics(run.metrics), CaffeLog(run.log)) if writes else ()
-        self.trainer = Trainer(
-            files.solver,
-            self.nets[0],
-            list(zip(self.nets[1:], files.solver.test_iter, strict=True)),
-            snapshots,
-            [*self._files, LossPlot(run.picture)] if writes else [],
-            _iterations_per_epoch(self._plans[0], files.solver),
-            settings.average,
-            alone=True,
-            ranks=ranks,
-        )
+        self.trainer = self._make_trainer(files.solver, snapshots)
         if writes:
             self._begin_files(hdf5=self.trainer.snapshots != snapshots)
+
+    def _make_trainer(self, solver: SolverParameter, snapshots: Snapshots) -> Trainer:
+        return Trainer(
+            solver,
+            self.nets[0],
+            list(zip(self.nets[1:], solver.test_iter, strict=True)),
+            snapshots,
+            [*self._files, LossPlot(self.run.picture)] if self._files else [],
+            _iterations_per_epoch(self._plans[0], solver),
+            self.settings.average,
+            alone=True,
+            ranks=self.ranks,
+            sent=type_of(self.settings.gradient_precision),
+        )
 
     def _begin_files(self, *, hdf5: bool) -> None:
         """Make the notes and the listeners of the rank that writes files."""

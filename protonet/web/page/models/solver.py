@@ -91,6 +91,8 @@ class SolverSection(Fields):
         with ui.element("div").classes("fields"):
             self.text("device", "Device", "cpu")
             self.choice("precision", "Precision", list(PRECISIONS), "float32")
+            self.choice("gradient_precision", "Gradients between ranks", list(PRECISIONS),
+                        "float32")  # fmt: skip
             self.number("threads", "Threads that read images", whole=True, hint="by the processors")
             limit = self.given.get("memory_limit")
             self._limit = self.text("limit", "Memory limit (such as 2GiB)")
