@@ -31,7 +31,7 @@ from protonet.jobs.training.resume import ResumeOptions
 from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.web.datasets import forms
-from protonet.web.forms import ListForm
+from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.models.data import DataSection
 from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
@@ -293,18 +293,23 @@ OF_MANY = {
     "path": "--data",
     "labels": "--labels",
     "snapshot": "--snapshot",
-    "most": "as many as a page shows; the command takes all",
+    "most": "not all of many images; the command takes all",
 }
 """The fields of a test on many images, and what ``test RUN`` has for them."""
+OF_BOXES = "--threshold"
+"""Of ``test RUN``; with a test that is kept, the figures and images are asked for with it."""
 
 
 def test_tests_have_one_face() -> None:
     asked = {option for each in dataset_command("test").params for option in each.opts}
-    assert ListForm.model_fields.keys() == OF_MANY.keys()
+    assert TestForm.model_fields.keys() == OF_MANY.keys()
     assert {each for each in OF_MANY.values() if each.startswith("--")} <= asked
     infer = {option for each in dataset_command("infer").params for option in each.opts}
     assert {"--snapshot", "--json"} <= infer
-    default = ListForm.model_fields["snapshot"].default
+    assert OF_BOXES in asked
+    (option,) = (each for each in dataset_command("test").params if OF_BOXES in each.opts)
+    assert option.to_info_dict()["default"] == ImagesQuery.model_fields["threshold"].default
+    default = TestForm.model_fields["snapshot"].default
     for command in ("test", "infer"):
         (option,) = (each for each in dataset_command(command).params if each.name == "snapshot")
         assert option.to_info_dict()["default"] == default

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.inference.trained_run import Predictor
     from protonet.jobs.predictions.classes import ClassFigures
-    from protonet.jobs.predictions.summary import ClassSummary, Found, NumberSummary
+    from protonet.jobs.predictions.summary import ClassSummary, NumberSummary, Scored
     from protonet.jobs.run.directory import RunDirectory
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -107,7 +107,7 @@ def show_image_results(
 
     from protonet.jobs.predictions.predict import predict_with
     from protonet.jobs.predictions.stored import StoredPredictions
-    from protonet.jobs.predictions.summary import opened
+    from protonet.jobs.predictions.summary import scored
 
     run = predictor.run
     if run.pixel_classes() is not None or run.label_map.exists():
@@ -119,7 +119,7 @@ def show_image_results(
     with tempfile.TemporaryDirectory(prefix="protonet-") as folder:
         with progress("images") as watch:
             predict_with(predictor, Path(folder), images, vectors, progress=watch)
-        _tell(opened(StoredPredictions.read(Path(folder))), asked)
+        _tell(scored(StoredPredictions.read(Path(folder))), asked)
 
 
 def _validation(run: RunDirectory) -> tuple[Path, Path | None]:
@@ -134,7 +134,7 @@ def _validation(run: RunDirectory) -> tuple[Path, Path | None]:
     return settings.val_data, settings.val_labels
 
 
-def _tell(found: Found, asked: ImageResults) -> None:
+def _tell(found: Scored, asked: ImageResults) -> None:
     from protonet.jobs.predictions.summary import (
         ClassSummary,
         images_json,
@@ -201,7 +201,7 @@ def _share(value: float) -> str:
     return "-" if value != value else f"{value:.2%}"
 
 
-def _write_confusion(path: Path, found: Found) -> None:
+def _write_confusion(path: Path, found: Scored) -> None:
     from protonet.jobs.evaluation.confusion import Report
     from protonet.jobs.predictions.classes import ClassPredictions
 

@@ -19,9 +19,7 @@ from protonet.web.comparison_routes import add_comparison_routes
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
-from protonet.web.results.detection_routes import add_detection_routes
 from protonet.web.results.routes import add_prediction_routes, started_run
-from protonet.web.results.segmentation_routes import add_segmentation_routes
 from protonet.web.run_routes import add_run_routes
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
@@ -128,8 +126,6 @@ def _jobs(site: Site) -> APIRouter:
     _add_result_routes(routes, site)
     add_run_routes(routes, site)
     add_prediction_routes(routes, site)
-    add_segmentation_routes(routes, site)
-    add_detection_routes(routes, site)
     return routes
 
 

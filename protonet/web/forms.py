@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protonet.jobs.evaluation.detection import SCORE
+
 N = TypeVar("N", int, float)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -40,9 +42,11 @@ class BulkForm(Form):
 
 
 class TestForm(Form):
-    """Images on the server for a test: a database, a folder, or a list of files.
+    """Images on the server for a test: a database; for classes and numbers a folder or a list of
+    files, too.
 
-    ``labels`` is the database of their label vectors; ``most`` limits the number of images.
+    ``labels`` is the database of their label vectors, or of the classes of their pixels; ``most``
+    limits the number of images.
     """
 
     __test__ = False  # not a test of pytest
@@ -53,18 +57,19 @@ class TestForm(Form):
     most: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
-class ListForm(TestForm):
-    """Images for a test that is answered at once."""
+class SummaryQuery(Form):
+    """Of boxes, those with the score ``threshold`` or a higher one count in shares and mistakes."""
 
-    most: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    threshold: Annotated[float, Field(ge=0, le=1)] = SCORE
 
 
-class ImagesQuery(Form):
+class ImagesQuery(SummaryQuery):
     """A page of the images of a test.
 
     ``order``: of classes ``wrong`` (the surest first), ``cell`` of the confusion matrix (``truth``,
-    ``predicted``), ``likeliest`` (the greatest score of ``predicted`` first); of numbers ``worst``
-    (the farthest off first); ``all`` as they are stored.
+    ``predicted``), ``likeliest`` (the greatest score of ``predicted`` first); ``worst`` of numbers
+    (the farthest off first), of boxes (most mistakes first) and of pixels (the lowest mean IoU
+    first); ``all`` as they are stored.
     """
 
     order: Literal["wrong", "cell", "likeliest", "worst", "all"] = "all"

@@ -10,20 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.annotate import read_label_map
-from protonet.data.annotated import read_annotated
-from protonet.data.database import Database
 from protonet.formats.pictures import new_figure, picture_kind, write_picture
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.jobs.definitions.boxes import class_names
-from protonet.jobs.detection.detector import Detector
 from protonet.layers.annotated_data import AnnotatedData
 from protonet.layers.evaluation import DetectionEvaluate
 from protonet.train.metrics.boxes import FoundBoxes, TrueBoxes
 from protonet.train.metrics.coco import CocoResult, coco
 from protonet.train.metrics.detection import BoxCollector, Detections, detections_of
 from protonet.train.metrics.precision import Curve, mean
-from protonet.train.metrics.voc import VocResult
+from protonet.train.metrics.voc import VocResult, voc
 
 SCORE = 0.5
 """The score from which on a box counts, where shares and mistakes are told."""
@@ -82,6 +79,14 @@ class WorstImage:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The boxes of a report, compared at VOC's one overlap and at COCO's."""
+
+    voc: VocResult
+    coco: CocoResult
+
+
+@dataclass(frozen=True)
 class DetectionReport:
     """The boxes that a net found in a data set, and the true ones.
 
@@ -96,6 +101,7 @@ class DetectionReport:
         sizes: height and width of each image, (I, 2), if known: boxes are then compared in whole
             pixels, as the development kit does.
         keys: of the records, by image, if known.
+        compared: what was computed of these boxes before; None to compute it.
     """
 
     output: str
@@ -108,6 +114,7 @@ class DetectionReport:
     difficult: bool = False
     sizes: np.ndarray | None = field(default=None, repr=False)
     keys: tuple[str, ...] = field(default=(), repr=False)
+    compared: Compared | None = field(default=None, repr=False)
 
     def name_of(self, label: int) -> str:
         """The name of a class, or its number."""
@@ -121,15 +128,19 @@ class DetectionReport:
     @cached_property
     def voc(self) -> VocResult:
         """Which boxes found which objects, at one overlap."""
+        if self.compared is not None:
+            return self.compared.voc
         found, truths = self.found, self.truths
         if self.sizes is not None:
             found = replace(found, corners=self._inclusive(found))
             truths = replace(truths, corners=self._inclusive(truths))
-        return VocResult(found, truths, self.threshold, difficult=self.difficult)
+        return voc(found, truths, self.threshold, difficult=self.difficult)
 
     @cached_property
     def coco(self) -> CocoResult:
         """COCO's figures; by size of the objects, if the sizes of the images are known."""
+        if self.compared is not None:
+            return self.compared.coco
         found, truths = self.found, self.truths
         if self.sizes is None:
             return coco(found.clipped(), truths, self.labels)
@@ -196,8 +207,8 @@ class DetectionReport:
             sum(each.wrong for each in every),
         )
 
-    def worst(self, count: int, score: float = SCORE) -> list[WorstImage]:
-        """The images with most mistakes, misses and false alarms together, in descending order."""
+    def mistakes(self, score: float = SCORE) -> tuple[np.ndarray, np.ndarray]:
+        """For each image, the number of objects that were missed and of false alarms."""
         missed, false = (
             np.bincount(images, minlength=self.images)
             for images in (
@@ -205,11 +216,14 @@ class DetectionReport:
                 self.found.images[self.voc.false(score)],
             )
         )
-        order = np.argsort(-(missed + false), kind="stable")[:count].tolist()
+        return missed, false
+
+    def worst(self, count: int, score: float = SCORE) -> list[WorstImage]:
+        """The images with most mistakes, misses and false alarms together, in descending order."""
+        missed, false = self.mistakes(score)
         return [
             WorstImage(image, self.key_of(image), int(missed[image]), int(false[image]))
-            for image in order
-            if missed[image] + false[image]
+            for image in by_mistakes(missed + false)[:count].tolist()
         ]
 
     def draw(self, path: Path) -> None:
@@ -240,38 +254,10 @@ class DetectionReport:
         write_picture(figure, path, kind)
 
 
-def predicted_report(detector: Detector, images: Path, most: int) -> DetectionReport:
-    """The report on a net without the data of its validation: it predicts on the first ``most``
-    images of a database with boxes, one by one.
-
-    Raises:
-        DataError: for a database that cannot be read.
-    """
-    predictor = detector.predictor
-    color, names = predictor.transformer.shape[0] == 3, tuple(predictor.class_names or ())
-    found, truths, sizes = [], [], []
-    with Database(images) as stored:
-        keys = stored.keys()[:most]
-        for place, key in enumerate(keys):
-            record = read_annotated(stored, key, color=color, boxes=True)
-            (outputs,) = predictor.ask([predictor.fitted(record.image)])
-            found.append(detector.boxes(outputs, place))
-            boxes = record.objects.boxes.astype(np.float64)
-            marks = record.objects.marks
-            hard = marks[:, 2] != 0
-            numbers = np.full(len(boxes), place)
-            truths.append(TrueBoxes(numbers, marks[:, 0].astype(np.int64), boxes, hard, hard))
-            sizes.append(record.image.shape[1:])
-    return DetectionReport(
-        ", ".join(detector.outputs),
-        names,
-        tuple(range(1, max(len(names), 1 + len(detector.outputs)))),
-        FoundBoxes.joined(found),
-        TrueBoxes.joined(truths),
-        len(keys),
-        sizes=np.array(sizes, np.float64).reshape(-1, 2),
-        keys=tuple(key.decode(errors="replace") for key in keys),
-    )
+def by_mistakes(mistakes: np.ndarray) -> np.ndarray:
+    """The images with mistakes, those with most first."""
+    order = np.argsort(-mistakes, kind="stable")
+    return np.asarray(order[mistakes[order] > 0])
 
 
 class DetectionCollector:

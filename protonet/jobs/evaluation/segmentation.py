@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,14 +57,15 @@ class SegmentationReport:
     accuracies: np.ndarray
 
     @staticmethod
-    def of(name: str, each: Sequence[PixelCounts]) -> SegmentationReport:
-        """The report on the counts of one or more images."""
-        return SegmentationReport(
-            name,
-            sum(each, PixelCounts.none(len(each[0].confusion))),
-            np.array([counts.mean_iou for counts in each]),
-            np.array([counts.accuracy for counts in each]),
-        )
+    def of(name: str, each: Iterable[PixelCounts], classes: int) -> SegmentationReport:
+        """The report on the counts of images, which need not be in memory at once."""
+        total = PixelCounts.none(classes)
+        ious, accuracies = [], []
+        for counts in each:
+            total += counts
+            ious.append(counts.mean_iou)
+            accuracies.append(counts.accuracy)
+        return SegmentationReport(name, total, np.array(ious), np.array(accuracies))
 
     def classes(self, names: Sequence[str] | None = None) -> list[ClassFigures]:
         """The figures of each class; without ``names`` they are called by their numbers."""
@@ -124,16 +125,18 @@ class SegmentationCollector:
             return None
         rows = np.concatenate(self._counts)
         classes = math.isqrt(rows.shape[1] - 1)
-        each = [PixelCounts(row[:-1].reshape(classes, classes), int(row[-1])) for row in rows]
-        return SegmentationReport.of(self._name, each)
+        each = (PixelCounts(row[:-1].reshape(classes, classes), int(row[-1])) for row in rows)
+        return SegmentationReport.of(self._name, each, classes)
 
 
 @dataclass(frozen=True)
 class ShownImage:
-    """An image of a data set with its true and predicted classes, (height, width)."""
+    """An image of a data set, by the keys of its records, with its true and predicted classes,
+    (height, width).
+    """
 
-    key: str
-    image: np.ndarray
+    key: bytes
+    label_key: bytes
     truth: np.ndarray
     predicted: np.ndarray
 
@@ -150,41 +153,37 @@ class PixelPairs:
     images: Path
     labels: Path
 
-    def report(self, most: int) -> SegmentationReport:
-        """The report on the first ``most`` images."""
-        table = self.segmenter.table
-        classes = self.segmenter.classes
-        each = [
-            PixelCounts.of(shown.truth, shown.predicted, classes, table.ignore)
-            for shown in self.shown(range(most))
-        ]
-        if not each:
-            raise DataError(f"{self.images}: has no image to predict on")
-        return SegmentationReport.of(self.segmenter.output, each)
+    def counts(self, shown: ShownImage) -> PixelCounts:
+        """The counts of an image."""
+        classes, ignore = self.segmenter.classes, self.segmenter.table.ignore
+        return PixelCounts.of(shown.truth, shown.predicted, classes, ignore)
 
-    def shown(self, items: Iterable[int]) -> Iterator[ShownImage]:
-        """The images at these places, as far as there are any."""
+    def shown(
+        self, most: int | None = None, progress: Callable[[int, int], None] = lambda _, __: None
+    ) -> Iterator[ShownImage]:
+        """The first ``most`` images, or all; ``progress`` is told how many are done, and of how
+        many.
+        """
         with Database(self.images) as images, Database(self.labels) as labels:
-            keys, others = list(images.keys()), list(labels.keys())
+            keys, others = images.keys(), labels.keys()
             if len(keys) != len(others):
                 raise DataError(
                     f"{self.labels}: has {len(others)} record(s) for {len(keys)} of {self.images}"
                 )
-            places = [item for item in items if item < len(keys)]
-            for begin in range(0, len(places), _BATCH):
-                some = places[begin : begin + _BATCH]
-                pictures = [images.image(keys[place])[0] for place in some]
-                found = self.segmenter.of_batch(pictures)
-                for place, image, predicted in zip(some, pictures, found, strict=True):
-                    where = labels.where(others[place])
-                    truth = decode(labels.get(others[place]), where)
+            pairs = list(zip(keys, others, strict=True))[:most]
+            for begin in range(0, len(pairs), _BATCH):
+                some = pairs[begin : begin + _BATCH]
+                found = self.segmenter.of_batch([images.image(key)[0] for key, _ in some])
+                for (key, other), predicted in zip(some, found, strict=True):
+                    truth = decode(labels.get(other), labels.where(other))
                     if truth.shape != (1, *predicted.shape):
                         sizes = ["x".join(map(str, x.shape)) for x in (truth, predicted[None])]
                         raise DataError(
-                            f"{where}: the labels are {sizes[0]}, but the net predicts {sizes[1]}"
+                            f"{labels.where(other)}: the labels are {sizes[0]}, but the net "
+                            f"predicts {sizes[1]}"
                         )
-                    key = keys[place].decode(errors="replace")
-                    yield ShownImage(key, image, truth[0], predicted)
+                    yield ShownImage(key, other, truth[0], predicted)
+                progress(begin + len(some), len(pairs))
 
 
 def keys_of_images(definition: NetDefinition) -> Sequence[str]:

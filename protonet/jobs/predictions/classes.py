@@ -54,7 +54,7 @@ class ClassPredictions:
     """
 
     def __init__(self, stored: StoredPredictions) -> None:
-        self.stored, self.classes = stored, stored.about.classes
+        self.stored, self.about, self.classes = stored, stored.about, stored.about.classes
         known = np.nan_to_num(stored.truths[:, 0], nan=-1).astype(np.int64)
         self.truths = np.where(known < len(self.classes), known, -1)
         """The true class of each image, -1 if unknown."""

@@ -28,7 +28,7 @@ class NumberPredictions:
     """The predictions of a net whose outputs are numbers."""
 
     def __init__(self, stored: StoredPredictions) -> None:
-        self.stored = stored
+        self.stored, self.about = stored, stored.about
         self._known = np.isfinite(stored.truths).all(axis=1)
 
     @property

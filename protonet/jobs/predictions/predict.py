@@ -12,8 +12,18 @@ import numpy as np
 from protonet.data.database import Database, is_database
 from protonet.data.datum import decode
 from protonet.errors import DataError, UsageError
+from protonet.jobs.detection.detector import Detector, detection_outputs
+from protonet.jobs.evaluation.detection import DetectionReport
 from protonet.jobs.evaluation.labelled import LISTS, Item, find_items
+from protonet.jobs.evaluation.segmenter import can_segment
 from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.predictions.boxes import write_boxes
+from protonet.jobs.predictions.pixels import predict_pixels
+from protonet.jobs.predictions.predict_boxes import (
+    check_boxes,
+    predicted_report,
+    validated_report,
+)
 from protonet.jobs.predictions.stored import About, PredictionWriter
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
@@ -36,13 +46,14 @@ def predict_all(
     progress: Progress = lambda _, __: None,
     allow: Allow = lambda _: None,
 ) -> About:
-    """Predict on images with their classes, or with the label vectors of the database ``labels``.
+    """Predict on images with their truths: classes or boxes in their records, or the label vectors
+    or classes of pixels of the database ``labels``.
 
     Args:
-        run: a training of one output.
+        run: a training of one output, a detector or a segmentation.
         folder: a new one for the predictions.
-        images: a database, a folder or a list of files.
-        labels: label vectors with the keys of the database.
+        images: a database; for classes and numbers a folder or a list of files, too.
+        labels: label vectors with the keys of the database, or its classes of pixels.
         snapshot: as for ``Predictor``.
         most: the number of images, from the first one; None for all.
         progress: called with the number of images done, and of all.
@@ -52,9 +63,25 @@ def predict_all(
         UsageError, DataError: for images or labels that cannot be read, or do not fit the net.
     """
     with Predictor(run, snapshot) as predictor:
-        return predict_with(
-            predictor, folder, images, labels, most=most, progress=progress, allow=allow
-        )
+        if can_segment(predictor):
+            return predict_pixels(predictor, folder, images, labels, most, progress)
+        if not detection_outputs(predictor):
+            return predict_with(
+                predictor, folder, images, labels, most=most, progress=progress, allow=allow
+            )
+        check_boxes(images, labels)
+        report = _grouped(predictor, images, most, progress)
+    if report is None:
+        report = validated_report(run, predictor.iteration, images, most, progress)
+    return write_boxes(folder, report, images, predictor.iteration)
+
+
+def _grouped(
+    predictor: Predictor, images: Path, most: int | None, progress: Progress
+) -> DetectionReport | None:
+    """The report on DetectNet; None for a net whose validation net has the boxes."""
+    detector = Detector(predictor)
+    return predicted_report(detector, images, most, progress) if detector.groups else None
 
 
 def predict_with(
@@ -67,7 +94,7 @@ def predict_with(
     progress: Progress = lambda _, __: None,
     allow: Allow = lambda _: None,
 ) -> About:
-    """As ``predict_all``, with a trained net that is open."""
+    """As ``predict_all``, with a trained net that is open and predicts a class or numbers."""
     if is_database(images):
         return _predict_database(predictor, folder, images, labels, most, progress)
     return _predict_items(predictor, folder, images, most, progress, allow)
@@ -117,6 +144,8 @@ def _predict_database(
         keys = stored.keys()[:most]
         if not keys:
             raise DataError(f"{images}: there is no image to predict on")
+        if stored.has_boxes:
+            raise UsageError(f"{images.name}: its images have boxes, but the net finds none")
         names = predictor.class_names or []
         writer = stack.enter_context(_writer(predictor, folder, images, labels, len(keys), names))
         left = iter(keys)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -28,9 +30,10 @@ class About:
     """What was predicted: with the weights of ``iteration``, the output ``output`` for ``count``
     images.
 
-    ``images`` is their database, folder or list; ``labels`` the database of their label vectors;
-    ``classes`` the names of a classifier's classes, empty for numbers. ``failed`` are messages on
-    images that could not be read, the first thousand of ``failures``.
+    ``images`` is their database, folder or list; ``labels`` the database of their label vectors, or
+    of the classes of their pixels; ``classes`` the names of the classes, empty for numbers.
+    ``failed`` are messages on images that could not be read, the first thousand of ``failures``.
+    ``form`` is what was predicted for an image: one array, or boxes, or the classes of its pixels.
     """
 
     iteration: int
@@ -41,11 +44,73 @@ class About:
     count: int = 0
     failed: tuple[str, ...] = ()
     failures: int = 0
+    form: str = "array"
 
     @property
     def of_classes(self) -> bool:
         """Whether each image has a class."""
-        return bool(self.classes)
+        return self.form == "array" and bool(self.classes)
+
+    @staticmethod
+    def read(folder: Path) -> About:
+        """That of the complete predictions of a folder.
+
+        Raises:
+            FormatError: for a file that is damaged, or absent.
+        """
+        path = folder / _INFO
+        with reading(folder):
+            return from_json(About, parse_json(path.read_text(encoding="utf-8")), str(path))
+
+    def write(self, folder: Path) -> None:
+        """Complete the predictions of a folder."""
+        write_atomic(folder / _INFO, json.dumps(to_json(self)).encode())
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Report what is wrong with the files of predictions.
+
+    Raises:
+        FormatError: for files that are damaged, or absent.
+    """
+    try:
+        yield
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise FormatError(f"{folder}: the predictions cannot be read: {error}") from error
+
+
+def write_names(folder: Path, names: Iterable[str], file: str = _NAMES) -> None:
+    """Write the keys or files of the images, a line for each."""
+    with (folder / file).open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(name) + "\n" for name in names)
+
+
+def read_names(folder: Path, count: int, file: str = _NAMES) -> tuple[str, ...]:
+    """The keys or files of ``count`` images.
+
+    Raises:
+        FormatError: for a file that is damaged, absent, or has another number of them.
+    """
+    with reading(folder), (folder / file).open(encoding="utf-8") as lines:
+        names = tuple(parse_json(line) for line in lines)
+    if len(names) != count:
+        raise FormatError(f"{folder}: the predictions are damaged: not all have {count} images")
+    return names
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of ``np.savez``, by name.
+
+    Raises:
+        FormatError: for a file that is damaged, or absent.
+    """
+    with (
+        reading(path.parent),
+        path.open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
+        return {name: stored[name] for name in stored.files}
 
 
 class PredictionWriter:
@@ -106,7 +171,7 @@ class PredictionWriter:
             failed=tuple(self._failed),
             failures=self._failures,
         )
-        write_atomic(self._folder / _INFO, json.dumps(to_json(about)).encode())
+        about.write(self._folder)
         return about
 
 
@@ -130,19 +195,14 @@ class StoredPredictions:
         Raises:
             FormatError: for files that are damaged, or absent.
         """
-        try:
-            values = parse_json((folder / _INFO).read_text(encoding="utf-8"))
-            about = from_json(About, values, str(folder / _INFO))
-            count = about.count
+        about = About.read(folder)
+        count, names = about.count, read_names(folder, about.count)
+        with reading(folder):
             scores, truths, ranked = (
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)[:count]
                 for name in (_SCORES, _TRUTHS, _RANKED)
             )
-            with (folder / _NAMES).open(encoding="utf-8") as lines:
-                names = tuple(parse_json(line) for line in lines)
-        except (OSError, ValueError) as error:
-            raise FormatError(f"{folder}: the predictions cannot be read: {error}") from error
-        if not len(scores) == len(truths) == len(names) == count:
+        if not len(scores) == len(truths) == count:
             raise FormatError(f"{folder}: the predictions are damaged: not all have {count} images")
         return StoredPredictions(about, scores, truths, ranked, names)
 

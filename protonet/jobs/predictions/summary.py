@@ -1,10 +1,14 @@
-"""Figures of predictions and their images as JSON: one form for commands and the API."""
+"""Figures of predictions and their images as JSON: one form for commands and the API.
+
+``read_predictions`` opens those of any net; commands tell of classes and numbers (``Scored``).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +16,17 @@ import numpy as np
 from protonet.errors import UsageError
 from protonet.jobs.evaluation.regression import Component
 from protonet.jobs.inference.classification import as_probabilities
+from protonet.jobs.predictions.boxes import BoxPredictions
 from protonet.jobs.predictions.classes import ClassFigures, ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
-from protonet.jobs.predictions.stored import BEST, StoredPredictions
+from protonet.jobs.predictions.pixels import PixelPredictions
+from protonet.jobs.predictions.stored import BEST, About, StoredPredictions
 
 _MATRIX = 1000
 """Classes up to which the confusion matrix is listed."""
 
-Found = ClassPredictions | NumberPredictions
+Scored = ClassPredictions | NumberPredictions
+Found = Scored | BoxPredictions | PixelPredictions
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,26 @@ class NumberSummary:
     failures: int
 
 
-def opened(stored: StoredPredictions) -> Found:
+def read_predictions(folder: Path) -> Found:
+    """The complete predictions of a folder.
+
+    Raises:
+        FormatError, DataError: for files that are damaged, or absent.
+    """
+    form = About.read(folder).form
+    if form == "boxes":
+        return BoxPredictions.read(folder)
+    if form == "pixels":
+        return PixelPredictions.read(folder)
+    return scored(StoredPredictions.read(folder))
+
+
+def scored(stored: StoredPredictions) -> Scored:
     """The predictions of classes or of numbers."""
     return ClassPredictions(stored) if stored.about.of_classes else NumberPredictions(stored)
 
 
-def summarize(found: Found) -> ClassSummary | NumberSummary:
+def summarize(found: Scored) -> ClassSummary | NumberSummary:
     """The figures of all images."""
     about = found.stored.about
     shared = (about.iteration, about.count, found.known)
@@ -78,7 +99,7 @@ def summary_json(summary: ClassSummary | NumberSummary) -> dict[str, Any]:
     return dict(_plain(asdict(summary)))
 
 
-def image_json(found: Found, place: int) -> dict[str, Any]:
+def image_json(found: Scored, place: int) -> dict[str, Any]:
     """An image as JSON: of classes as ``classify --format json`` tells it, with the name of the
     true class; of numbers prediction, truth and their distance.
     """
@@ -98,7 +119,7 @@ def image_json(found: Found, place: int) -> dict[str, Any]:
     return told
 
 
-def images_json(found: Found, *, wrong: bool = False) -> Iterator[dict[str, Any]]:
+def images_json(found: Scored, *, wrong: bool = False) -> Iterator[dict[str, Any]]:
     """All images as JSON, one by one; with ``wrong`` only the wrong ones, the surest first, or of
     numbers the farthest off first.
 

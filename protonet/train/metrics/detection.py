@@ -19,7 +19,7 @@ from protonet.train.events import COCO, Output
 from protonet.train.metrics.boxes import FOUND_COLUMNS, TRUE_COLUMNS, FoundBoxes, TrueBoxes
 from protonet.train.metrics.coco import coco
 from protonet.train.metrics.precision import Curve, mean
-from protonet.train.metrics.voc import VocResult
+from protonet.train.metrics.voc import voc
 
 _ROW = 5
 """Columns of a row of DetectionEvaluate."""
@@ -148,7 +148,7 @@ class DetectionMeter:
         if rows:
             curves = curves_of_rows(np.concatenate(rows), detections.labels)
         else:
-            result = VocResult(found, truths, detections.threshold, difficult=detections.difficult)
+            result = voc(found, truths, detections.threshold, difficult=detections.difficult)
             curves = [result.curve(label) for label in detections.labels]
         each = [curve.average_precision(self._version) for curve in curves]
         outputs = [

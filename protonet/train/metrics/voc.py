@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from protonet.train.metrics.boxes import FoundBoxes, TrueBoxes, pairs_of
 from protonet.train.metrics.precision import Curve
 
 
+@dataclass(frozen=True)
 class VocResult:
     """Which boxes found which objects.
 
-    Boxes are visited by descending score. One is a true positive when the object of its class
-    that it overlaps most, by ``threshold`` or more, was not found before. One whose object is
-    difficult is neither, unless ``difficult`` objects count. (VOC's kit, VOCevaldet.m; the SSD
-    fork's DetectionEvaluate.)
-
     Attributes:
+        found, truths: the boxes.
+        counted: for each true box, whether it has to be found.
         right: for each found box, whether it is a true positive.
-        ignored: whether it is neither.
-        missed: for each true box, whether it had to be found and was not.
+        object_of: the place of the object that it overlaps most; -1 where it overlaps none enough.
     """
 
-    def __init__(
-        self,
-        found: FoundBoxes,
-        truths: TrueBoxes,
-        threshold: float = 0.5,
-        *,
-        difficult: bool = False,
-    ) -> None:
-        self.found, self.truths, self.threshold = found, truths, threshold
-        self.counted = np.ones(len(truths), bool) if difficult else ~truths.difficult
-        order = found.ranked()
-        best, reached = _best_object(found[order], truths, threshold)
-        easy = np.zeros(len(found), bool)
-        easy[reached] = self.counted[best[reached]]
-        _, first = np.unique(best[easy], return_index=True)
-        hits = order[np.flatnonzero(easy)[first]]
-        self.right = np.zeros(len(found), bool)
-        self.right[hits] = True
-        self.object_of = np.full(len(found), -1)
-        self.object_of[order[reached]] = best[reached]
-        self.ignored = np.zeros(len(found), bool)
-        self.ignored[order[reached & ~easy]] = True
+    found: FoundBoxes
+    truths: TrueBoxes
+    counted: np.ndarray
+    right: np.ndarray
+    object_of: np.ndarray
+
+    @cached_property
+    def ignored(self) -> np.ndarray:
+        """For each found box, whether it is neither a true nor a false positive."""
+        ignored = np.zeros(len(self.found), bool)
+        reached = self.object_of >= 0
+        ignored[reached] = ~self.counted[self.object_of[reached]]
+        return ignored
 
     def curve(self, label: int) -> Curve:
         """Precision over recall of a class."""
@@ -64,6 +55,29 @@ class VocResult:
     def false(self, score: float) -> np.ndarray:
         """For each found box, whether it has this score or a higher one and is a false positive."""
         return np.asarray(~self.right & ~self.ignored & (self.found.scores >= score))
+
+
+def voc(
+    found: FoundBoxes, truths: TrueBoxes, threshold: float = 0.5, *, difficult: bool = False
+) -> VocResult:
+    """Which boxes found which objects.
+
+    Boxes are visited by descending score. One is a true positive when the object of its class
+    that it overlaps most, by ``threshold`` or more, was not found before. One whose object is
+    difficult is neither, unless ``difficult`` objects count. (VOC's kit, VOCevaldet.m; the SSD
+    fork's DetectionEvaluate.)
+    """
+    counted = np.ones(len(truths), bool) if difficult else ~truths.difficult
+    order = found.ranked()
+    best, reached = _best_object(found[order], truths, threshold)
+    easy = np.zeros(len(found), bool)
+    easy[reached] = counted[best[reached]]
+    _, first = np.unique(best[easy], return_index=True)
+    right = np.zeros(len(found), bool)
+    right[order[np.flatnonzero(easy)[first]]] = True
+    object_of = np.full(len(found), -1)
+    object_of[order[reached]] = best[reached]
+    return VocResult(found, truths, counted, right, object_of)
 
 
 def _best_object(

@@ -1,4 +1,4 @@
-"""Predictions of a trained net: for one image with all activations, or for many images."""
+"""Predictions of a trained net for one image, with all activations."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from protonet.data.datum import encode_image
+from protonet.data.resize import resize
 from protonet.jobs.inference.classification import answer_json, as_probabilities, best
 from protonet.jobs.inference.trained_run import Predictor
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets import Histogram, histogram, picture
 
 _BEST = 5
-_WORST = 12
 _TILES = 64
-_BATCH = 64
+_LONGEST = 800
+"""Pixels of the longer side of an image file that is sent to the browser."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,16 @@ def tiles(values: np.ndarray) -> bytes | None:
         grid[top : top + height, left : left + width] = plane
     scaled = (grid - low) * (255 / (high - low) if high > low else 0)
     return picture(scaled.astype(np.uint8)[None])
+
+
+def small_picture(image: np.ndarray) -> bytes:
+    """An image as a PNG file, of which no side is longer than 800 pixels."""
+    pixels = np.ascontiguousarray(image)
+    scale = _LONGEST / max(pixels.shape[1:])
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in pixels.shape[1:])
+        pixels = resize(pixels, height, width)
+    return encode_image(pixels)
 
 
 def _likeliest(

@@ -15,9 +15,7 @@ from typing import Literal
 from protonet.data.database import is_database
 from protonet.errors import ProtonetError, UsageError
 from protonet.jobs.inference.trained_run import choose_snapshot
-from protonet.jobs.predictions.classes import ClassPredictions
-from protonet.jobs.predictions.numbers import NumberPredictions
-from protonet.jobs.predictions.stored import StoredPredictions
+from protonet.jobs.predictions.summary import Found, read_predictions
 from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.progress_log import PROGRESS, Count, read_progress
 from protonet.jobs.tasks.task import write_task
@@ -59,7 +57,7 @@ class Tests:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._children: dict[Path, Detached] = {}
-        self._opened: OrderedDict[Path, ClassPredictions | NumberPredictions] = OrderedDict()
+        self._opened: OrderedDict[Path, Found] = OrderedDict()
         self._lock = Lock()
 
     def start(self, job: Job, form: TestForm) -> TestState:
@@ -112,7 +110,7 @@ class Tests:
         with self._lock:
             self._discard(self._folder(job, key))
 
-    def open(self, job: Job, key: str) -> ClassPredictions | NumberPredictions:
+    def open(self, job: Job, key: str) -> Found:
         """The predictions of a test that is done.
 
         Raises:
@@ -126,9 +124,7 @@ class Tests:
         with self._lock:
             found = self._opened.pop(folder, None)
             if found is None:
-                stored = StoredPredictions.read(folder)
-                kind = ClassPredictions if stored.about.of_classes else NumberPredictions
-                found = kind(stored)
+                found = read_predictions(folder)
             self._opened[folder] = found
             while len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)

@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 
 from protonet.errors import UsageError
-from protonet.jobs.detection.detector import Detector
-from protonet.jobs.evaluation.detection import DetectionReport, predicted_report
+from protonet.jobs.evaluation.detection import DetectionReport
 from protonet.jobs.evaluation.full_dataset import average_set, opener
-from protonet.jobs.evaluation.validation import evaluated
 from protonet.jobs.inference.open_net import NetOptions
-from protonet.jobs.inference.trained_run import Predictor
-from protonet.jobs.run.directory import RunDirectory
 from protonet.proto.caffe_pb2 import TEST
 from protonet.train.metrics.boxes import FoundBoxes, TrueBoxes
 from protonet.train.metrics.coco import coco
-from protonet.train.metrics.voc import VocResult
-from tests.jobs.nets import DETECTOR, detector_run, net_of
+from protonet.train.metrics.voc import voc
+from tests.jobs.nets import DETECTOR, net_of
 from tests.train.metrics.box_cases import random_boxes
 
 EXTENT = 400.0
@@ -39,7 +35,7 @@ def test_figures_by_class_and_their_means() -> None:
     made = report()
     figures = made.classes(0.4)
     assert [each.name for each in figures] == ["ant", "bee", "cat", "dog", "class 5"]
-    result = VocResult(made.found, made.truths)
+    result = voc(made.found, made.truths)
     for each in figures:
         curve = result.curve(each.label)
         assert each.objects == curve.objects
@@ -69,7 +65,7 @@ def test_with_sizes_boxes_are_compared_in_pixels() -> None:
         replace(boxes, corners=np.clip(boxes.corners, 0, 1) * EXTENT + [0, 0, 1, 1])
         for boxes in (made.found, made.truths)
     )
-    np.testing.assert_array_equal(made.voc.right, VocResult(found, truths).right)
+    np.testing.assert_array_equal(made.voc.right, voc(found, truths).right)
     assert list(made.coco.by_size) == ["small", "medium", "large"]
     found, truths = random_boxes(4)
     found, truths = (
@@ -139,20 +135,3 @@ def test_each_image_of_a_data_set_once(shapes: Path, evaluated: bool) -> None:
     assert (made.sizes is not None) is evaluated
     if evaluated:
         assert np.asarray(made.sizes).tolist() == [[24, 32]] * 5
-
-
-def test_predictions_of_images_have_the_figures_of_the_validation_net(tmp_path: Path) -> None:
-    detector_run(tmp_path)
-    run, images = RunDirectory.open(tmp_path / "run"), tmp_path / "data" / "val_images"
-    with Predictor(run) as predictor:
-        made = predicted_report(Detector(predictor), images, 100)
-        assert predicted_report(Detector(predictor), images, 2).images == 2
-    asked = evaluated(run)
-    opened = opener(asked.definition, asked.net_options, None)
-    (expected,) = average_set(opened, 1, lambda *_: None, once=True).detectors
-    assert (made.labels, made.names, made.keys) == (expected.labels, expected.names, expected.keys)
-    assert (made.output, made.images) == ("found", 5)
-    np.testing.assert_array_equal(made.truths.corners, expected.truths.corners)
-    np.testing.assert_allclose(made.found.corners, expected.found.corners, atol=1e-5)
-    assert made.mean().area == pytest.approx(expected.mean().area, abs=1e-6)
-    assert made.mean().coco == pytest.approx(expected.mean().coco, abs=1e-6)

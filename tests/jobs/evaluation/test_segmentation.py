@@ -29,13 +29,8 @@ from tests.train.nets import maps_net
 
 
 def report_of(*pairs: tuple[np.ndarray, np.ndarray]) -> SegmentationReport:
-    each = [PixelCounts.of(truth, guess, 3, 9) for truth, guess in pairs]
-    return SegmentationReport(
-        "loss",
-        sum(each, PixelCounts.none(3)),
-        np.array([counts.mean_iou for counts in each]),
-        np.array([counts.accuracy for counts in each]),
-    )
+    counts = (PixelCounts.of(truth, guess, 3, 9) for truth, guess in pairs)
+    return SegmentationReport.of("loss", counts, 3)
 
 
 def test_figures_of_classes_mistakes_and_the_worst(tmp_path: Path) -> None:
@@ -89,19 +84,20 @@ def test_a_run_is_evaluated_on_each_image_once(segments: Path) -> None:
     with Predictor(run) as predictor:
         segmenter = Segmenter(predictor, run.pixel_classes())
         pairs = PixelPairs(segmenter, data / "val_images", data / "val_labels")
-        shown = list(pairs.shown(range(9)))
-        same = pairs.report(4)
+        told: list[tuple[int, int]] = []
+        shown = list(pairs.shown(progress=lambda done, of: told.append((done, of))))
+        assert told == [(4, 4)]
+        counts = map(pairs.counts, shown)
+        same = SegmentationReport.of(segmenter.output, counts, segmenter.classes)
         np.testing.assert_array_equal(same.counts.confusion, report.counts.confusion)
         np.testing.assert_array_equal(same.ious, report.ious)
-        assert len(pairs.report(2).ious) == 2
-        with pytest.raises(DataError, match="has no image to predict on"):
-            pairs.report(0)
+        assert len(list(pairs.shown(2))) == 2
         other = PixelPairs(segmenter, data / "val_images", data / "train_labels")
         with pytest.raises(DataError, match=r"train_labels: has 12 record\(s\) for 4 of"):
-            other.report(4)
+            next(other.shown())
         odd = PixelPairs(segmenter, data / "val_images", data / "val_images")
         with pytest.raises(DataError, match="the labels are 3x6x8, but the net predicts 1x6x8"):
-            odd.report(4)
+            next(odd.shown())
     truth, predicted = (
         np.concatenate([getattr(each, what).ravel() for each in shown])
         for what in ("truth", "predicted")
@@ -113,7 +109,7 @@ def test_a_run_is_evaluated_on_each_image_once(segments: Path) -> None:
     assert report.counts.mean_iou == pytest.approx(
         jaccard_score(truth[kept], predicted[kept], average="macro"), abs=1e-6
     )
-    assert [each.key for each in shown] == list(sets.records(data, "val"))
+    assert [each.key.decode() for each in shown] == list(sets.records(data, "val"))
     place, iou = report.worst(1)[0]
     worst = PixelCounts.of(shown[place].truth, shown[place].predicted, 3, 9)
     assert iou == worst.mean_iou

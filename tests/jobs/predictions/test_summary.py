@@ -18,7 +18,7 @@ from protonet.jobs.predictions.summary import (
     NumberSummary,
     image_json,
     images_json,
-    opened,
+    scored,
     summarize,
     summary_json,
 )
@@ -41,7 +41,7 @@ def random_predictions(
 
 
 def test_classes(tmp_path: Path) -> None:
-    found = opened(of_classes(tmp_path))
+    found = scored(of_classes(tmp_path))
     summary = summarize(found)
     assert isinstance(summary, ClassSummary)
     told = json.loads(json.dumps(summary_json(summary), allow_nan=False))
@@ -61,7 +61,7 @@ def test_classes(tmp_path: Path) -> None:
 
 
 def test_numbers(tmp_path: Path) -> None:
-    found = opened(of_numbers(tmp_path))
+    found = scored(of_numbers(tmp_path))
     summary = summarize(found)
     assert isinstance(summary, NumberSummary)
     told = summary_json(summary)
@@ -78,7 +78,7 @@ def test_no_truth(tmp_path: Path) -> None:
     with PredictionWriter(tmp_path, about, 1, 2) as writer:
         writer.add("k", np.array([0.2, 0.8], np.float32), None)
         writer.complete()
-    found = opened(StoredPredictions.read(tmp_path))
+    found = scored(StoredPredictions.read(tmp_path))
     with pytest.raises(UsageError, match="none has a true class"):
         images_json(found, wrong=True)
     assert summary_json(summarize(found))["accuracy"] is None
@@ -99,7 +99,7 @@ def test_random_predictions_as_scikit_learn_counts_them(tmp_path: Path) -> None:
 def test_fifty_thousand_images_page_in_less_than_a_third_of_a_second(tmp_path: Path) -> None:
     random_predictions(tmp_path, 50_000, 100)
     began = time.process_time()
-    found = opened(StoredPredictions.read(tmp_path))
+    found = scored(StoredPredictions.read(tmp_path))
     assert isinstance(found, ClassPredictions)
     for places in (found.wrong, found.likeliest(7), found.cell(3, 4)):
         assert [image_json(found, int(place)) for place in places[480:504]] or len(places) < 500

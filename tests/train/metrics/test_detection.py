@@ -23,7 +23,7 @@ from protonet.train.metrics.detection import (
     detections_of,
 )
 from protonet.train.metrics.precision import mean
-from protonet.train.metrics.voc import VocResult
+from protonet.train.metrics.voc import voc
 from protonet.train.testing import TestPasses
 from tests.jobs.nets import DETECTOR, net_of
 
@@ -65,7 +65,7 @@ def test_the_figures_of_a_test_are_those_of_its_boxes(
     found, truths = boxes.tables()
     assert boxes.images == 10
     assert len(truths) > 0
-    result = VocResult(found, truths, difficult=True)
+    result = voc(found, truths, difficult=True)
     each = [result.curve(label).average_precision("11point") for label in (1, 2, 3)]
     assert values[name] == pytest.approx(mean(each), abs=1e-6)
     assert values[f"{name}/class2"] == pytest.approx(each[1], abs=1e-6, nan_ok=True)

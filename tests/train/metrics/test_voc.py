@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.train.metrics.boxes import FoundBoxes, TrueBoxes
-from protonet.train.metrics.voc import VocResult
+from protonet.train.metrics.voc import voc
 from tests.train.metrics.box_cases import random_boxes
 
 
@@ -83,7 +83,7 @@ def natural(tp: np.ndarray, fp: np.ndarray, objects: int) -> float:
 def test_figures_are_those_of_the_kit(seed: int, difficult: bool) -> None:
     found, truths = random_boxes(seed, classes=4, images=9)
     threshold = (0.3, 0.5, 0.7)[seed % 3]
-    result = VocResult(found, truths, threshold, difficult=difficult)
+    result = voc(found, truths, threshold, difficult=difficult)
     for label in range(1, 6):
         tp, fp, objects = kit(found, truths, label, threshold, difficult=difficult)
         curve = result.curve(label)
@@ -124,7 +124,7 @@ def test_the_counts_of_a_threshold() -> None:
             ]
         )
     )
-    result = VocResult(found, truths)
+    result = voc(found, truths)
     assert result.right.tolist() == [True, False, False, False, True]
     assert result.ignored.tolist() == [False, False, True, False, False]
     assert result.false(0.5).tolist() == [False, True, False, True, False]
@@ -133,6 +133,6 @@ def test_the_counts_of_a_threshold() -> None:
     assert result.curve(1).at(0.8) == (1, 1)
     assert result.curve(1).at(0.81) == (1, 0)
     assert result.curve(1).objects == 2
-    every = VocResult(found, truths, difficult=True)
+    every = voc(found, truths, difficult=True)
     assert every.right.tolist() == [True, False, True, False, True]
     assert every.curve(1).objects == 3

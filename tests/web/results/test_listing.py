@@ -11,12 +11,14 @@ import pytest
 from protonet.data.datum import decode_image, encode_image, make_datum
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
+from protonet.jobs.predictions.boxes import BoxSummary, write_boxes
 from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
-from protonet.jobs.predictions.summary import ClassSummary
+from protonet.jobs.predictions.summary import ClassSummary, read_predictions
 from protonet.web.forms import ImagesQuery
-from protonet.web.results.listing import NumberCharts, image_page, summary
+from protonet.web.results.listing import NumberCharts, image_page, kind_of, page_json, summary
 from protonet.web.views import plain
+from tests.jobs.evaluation.test_detection import report
 from tests.jobs.predictions.made import of_classes, of_numbers
 
 
@@ -77,11 +79,38 @@ def test_pictures_of_files(tmp_path: Path) -> None:
 def test_orders_that_these_predictions_do_not_have(
     classes: ClassPredictions, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="order worst is of numbers"):
+    with pytest.raises(UsageError, match="classes have no order worst, but wrong, cell"):
         image_page(classes, ImagesQuery(order="worst"))
     with pytest.raises(UsageError, match="expected a class from 0 to 2, got 3"):
         image_page(classes, ImagesQuery(order="cell", truth=3, predicted=0))
     with pytest.raises(UsageError, match="got None"):
         image_page(classes, ImagesQuery(order="likeliest"))
-    with pytest.raises(UsageError, match="order wrong is of classes"):
+    with pytest.raises(UsageError, match="numbers have no order wrong, but worst, all"):
         image_page(NumberPredictions(of_numbers(tmp_path)), ImagesQuery(order="wrong"))
+
+
+def test_boxes(tmp_path: Path) -> None:
+    with DatabaseWriter(tmp_path / "db") as writer:
+        writer.put(b"3", make_datum(np.zeros((3, 100, 960), np.uint8)))
+    made = report()
+    write_boxes(tmp_path, replace(made, keys=tuple(map(str, range(12)))), tmp_path / "db", 70)
+    found = read_predictions(tmp_path)
+    assert kind_of(found) == "boxes"
+    figures = summary(found, 0.7)
+    assert isinstance(figures, BoxSummary)
+    assert (figures.threshold, figures.mean) == (0.7, made.mean(0.7))
+    page = image_page(found, ImagesQuery(order="worst", threshold=0.2, count=200))
+    told = page_json(found, page)
+    assert [each["index"] for each in told["images"]] == [
+        each.image for each in made.worst(12, 0.2)
+    ]
+    for each in told["images"]:
+        assert each["missed"] == sum(box["mistake"] for box in each["truths"])
+        assert {"label", "name", "corners", "score"} <= each["found"][0].keys()
+        assert (each["png"] is None) == (each["image"] != "3")
+    (third,) = (each for each in page.images if each.image.name == "3")
+    assert decode_image(third.png or b"", "x").shape == (3, 50, 480)
+    every = image_page(found, ImagesQuery(count=2, offset=11))
+    assert (every.total, [each.image.place for each in every.images]) == (12, [11])
+    with pytest.raises(UsageError, match="boxes have no order cell, but worst, all"):
+        image_page(found, ImagesQuery(order="cell"))

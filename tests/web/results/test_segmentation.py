@@ -1,4 +1,4 @@
-"""What a trained segmentation says; the figures themselves are tested in tests/jobs/evaluation."""
+"""What a trained segmentation says of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from protonet.data.datum import decode_image
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
-from protonet.web.results.segmentation import segment_database, segment_image
+from protonet.web.results.segmentation import segment_image
 from tests.data import segmentation_sets as sets
 from tests.jobs.nets import segment_run
 from tests.web.trained import slopes
@@ -41,30 +41,6 @@ def test_an_image_keeps_its_size_in_the_map(segments: Path, tmp_path: Path) -> N
     ):
         assert labels.size == (1600, 30)
         assert seen.size == (800, 15)
-
-
-def test_a_data_set_with_its_worst_images(segments: Path) -> None:
-    run, data = RunDirectory.open(segments / "run"), segments / "data"
-    found = segment_database(run, data / "val_images", data / "val_labels")
-    assert (found.count, found.snapshot, found.ignored) == (4, 12, 8)
-    assert [each.name for each in found.classes] == ["ground", "car", "sky"]
-    assert found.colors == ((0, 0, 0), (200, 100, 50), (0, 0, 255))
-    assert sum(map(sum, found.confusion)) == 4 * 48 - 8
-    ious = [each.mean_iou for each in found.worst]
-    assert ious == sorted(ious)
-    assert len(ious) == 4
-    records = sets.records(data, "val")
-    for each in found.worst:
-        image, labels = records[each.name]
-        np.testing.assert_array_equal(decode_image(each.image, ""), image)
-        with Image.open(io.BytesIO(each.truth)) as picture:
-            np.testing.assert_array_equal(np.asarray(picture), labels[0])
-    (first, *_) = found.mistakes
-    assert first.share == pytest.approx(
-        first.pixels / sum(found.confusion[["ground", "car", "sky"].index(first.true)])
-    )
-    few = segment_database(run, data / "val_images", data / "val_labels", "best", 2)
-    assert few.count == 2
 
 
 def test_a_run_of_another_kind(gradients: Path, tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from protonet.cli.app import app
 from protonet.errors import UsageError
+from protonet.jobs.predictions.boxes import BoxPredictions
 from protonet.jobs.predictions.classes import ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
 from protonet.web.forms import TestForm
@@ -15,7 +20,9 @@ from protonet.web.progress import run_of
 from protonet.web.results.tests import Tests, TestState, state_view
 from protonet.web.site import Site
 from protonet.web.store import DONE, TRAINING, Job
+from protonet.web.views import plain
 from protonet.web.workspace import Workspace
+from tests.jobs.nets import detector_run
 from tests.web.browser import wait_for
 from tests.web.trained import black_and_white, shades, slopes
 
@@ -62,6 +69,27 @@ def test_numbers(site: Site, gradients: Path) -> None:
     found = site.tests.open(job, state.key)
     assert isinstance(found, NumberPredictions)
     assert found.known == 8
+
+
+def test_boxes(site: Site, tmp_path: Path) -> None:
+    """Found again by another server, which compares nothing."""
+    detector_run(tmp_path)
+    site.workspace = Workspace(site.workspace.folder, (tmp_path / "data",))
+    site.tests = Tests(site.workspace)
+    job = site.store.update(site.add(TRAINING, "t").id, status=DONE)
+    run = run_of(site.workspace, job).path
+    shutil.copytree(tmp_path / "run", run, dirs_exist_ok=True)
+    images = str(tmp_path / "data" / "val_images")
+    state = ended(site, job, site.tests.start(job, TestForm(path=images)))
+    found = Tests(site.workspace).open(job, state.key)
+    assert isinstance(found, BoxPredictions)
+    told = CliRunner().invoke(app, ["test", str(run), "--json", "--threshold", "0.25"])
+    (expected,) = json.loads(told.stdout)["detection"]
+    summary = plain(found.summary(0.25))
+    assert summary["mean"] == expected["mean"]
+    assert summary["classes"] == expected["classes"]
+    failed = ended(site, job, site.tests.start(job, TestForm(path=images, labels=images)))
+    assert failed.error.startswith("images with boxes have their labels in their records")
 
 
 def test_one_that_fails_says_why_and_can_be_begun_again(site: Site, job: Job) -> None:

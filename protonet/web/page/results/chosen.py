@@ -6,9 +6,15 @@ from types import ModuleType
 
 from nicegui import ui
 
+from protonet.jobs.predictions.boxes import BoxPredictions
+from protonet.jobs.predictions.classes import ClassPredictions
+from protonet.jobs.predictions.numbers import NumberPredictions
+from protonet.jobs.predictions.pixels import PixelPredictions
+from protonet.jobs.predictions.summary import Found
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets.databases import Form
 from protonet.web.page.results import classification, detection, numbers, segmentation
+from protonet.web.page.results.many import ManyForm
 from protonet.web.page.results.panel import Place, snapshot_selection
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -21,6 +27,14 @@ MODULES: dict[Form, ModuleType] = {
 }
 """The module of each form."""
 
+_KINDS: dict[type[Found], ModuleType] = {
+    ClassPredictions: classification,
+    NumberPredictions: numbers,
+    BoxPredictions: detection,
+    PixelPredictions: segmentation,
+}
+"""The module that shows what a net has predicted, whatever its data set is."""
+
 
 def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
     """The forms and results of tests; returns the selection of the snapshot."""
@@ -29,5 +43,10 @@ def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
     place = Place(site, job, run, snapshot)
     module = MODULES[place.databases.form]
     module.test_one(place)
-    module.test_many(place)
+    ManyForm(place, module.MANY, show).build()
     return snapshot
+
+
+async def show(found: Found) -> None:
+    """The results of a test on many images."""
+    await _KINDS[type(found)].show(found)

@@ -13,9 +13,8 @@ from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import run_in_thread
-from protonet.web.page.results import numbers
 from protonet.web.page.results.image import show_image
-from protonet.web.page.results.many import Found, ImagePages, ManyForm, show_failures
+from protonet.web.page.results.many import ImagePages, Many, show_failures, show_picture
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.results.image import predict_image
 from protonet.web.results.listing import Seen, summary
@@ -28,21 +27,16 @@ _ORDERS = {
 }
 
 
+MANY = Many()
+
+
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
     image_form(place, predict_image, show_image)
 
 
-def test_many(place: Place) -> None:
-    """The form and results of many images."""
-    ManyForm(place, show).build()
-
-
-async def show(found: Found) -> None:
+async def show(found: ClassPredictions) -> None:
     """The results of a test."""
-    if not isinstance(found, ClassPredictions):
-        await numbers.show(found)
-        return
     figures = await run_in_thread(summary, found)
     assert isinstance(figures, ClassSummary)
     await _Results(found, figures).build()
@@ -142,6 +136,7 @@ def _tell(seen: Seen) -> None:
     """What a classifier says about an image."""
     image = seen.image
     assert isinstance(image, ClassedImage)
+    show_picture(seen)
     said, score = image.best[0]
     ui.label(f"{said} {score:.1%}").classes("number")
     if image.truth is not None and image.truth != said:

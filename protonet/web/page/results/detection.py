@@ -10,20 +10,19 @@ from typing import Any
 
 from nicegui import ui
 
+from protonet.jobs.detection.pictures import color_of
+from protonet.jobs.evaluation.detection import SCORE
+from protonet.jobs.predictions.boxes import BoxedImage, BoxPredictions, BoxSummary, PlacedBox
 from protonet.web.data_url import data_url
+from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
-from protonet.web.page.frame import facts, panel
-from protonet.web.page.parts import notify_errors, run_in_thread
-from protonet.web.page.results.panel import Place, image_form, shown_path
+from protonet.web.page.frame import facts
+from protonet.web.page.parts import run_in_thread
+from protonet.web.page.results.many import ImagePages, Many
+from protonet.web.page.results.panel import Place, image_form
 from protonet.web.page.results.tables import class_table, figure_text
-from protonet.web.results.detection import (
-    DetectedImage,
-    DetectedImages,
-    PlacedBox,
-    WorstImage,
-    detect_image,
-)
-from protonet.web.results.detection_routes import DetectForm, detect_many
+from protonet.web.results.detection import DetectedImage, detect_image
+from protonet.web.results.listing import Seen
 
 _STYLE = """
 .boxed { position: relative; display: block; line-height: 0; width: 100%; max-width: 40rem; }
@@ -55,46 +54,17 @@ _SLIDE = """(e) => {
   place.querySelector(".count").textContent = count === 1 ? "1 box" : `${count} boxes`;
 }"""
 """Acts in the browser: no request is made while the slider moves."""
+_ORDERS = {"worst": "Images with most mistakes", "all": "All images in their order"}
+_PAGE = 12
+
+
+MANY = Many("A database of images with boxes.", labels="")
 
 
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
     ui.add_css(_STYLE)
     image_form(place, detect_image, show_image)
-
-
-def test_many(place: Place) -> None:
-    """The form and results of a data set."""
-    with panel("Test many"):
-        ui.label("A database of images with boxes.").classes("quiet")
-        with ui.element("div").classes("fields"):
-            val = place.databases.val_images
-            images = ui.input("Images", value=shown_path(place, val))
-            most = ui.number("At most", value=1000, min=1, max=10_000)
-            least = ui.number("Least score", value=0.5, min=0, max=1, step=0.05)
-            for entry in (images, most, least):
-                entry.props("outlined dense").classes("field")
-
-        async def many() -> None:
-            answers.clear()
-            with answers, ui.row().classes("items-center gap-2"):
-                ui.spinner(size="sm")
-                ui.label("Testing ...").classes("quiet").props('role="status"')
-            with notify_errors():
-                try:
-                    form = DetectForm(
-                        path=images.value or "", snapshot=place.snapshot.value,
-                        most=int(most.value or 1000),
-                        threshold=0.5 if least.value is None else least.value,
-                    )  # fmt: skip
-                    found = await run_in_thread(detect_many, place.site, place.job, form)
-                finally:
-                    answers.clear()
-                with answers:
-                    _show_many(found)
-
-        ui.button("Test many", on_click=many)
-        answers = ui.column().classes("w-full answer")
 
 
 def show_image(answer: DetectedImage) -> None:
@@ -178,12 +148,72 @@ def _boxed(
     ui.html(picture, sanitize=False, tag="span").classes("boxed")
 
 
-def _show_many(found: DetectedImages) -> None:
+async def show(found: BoxPredictions) -> None:
+    """The results of a test: figures, curves, and pages of images, at a least score to choose."""
+    ui.add_css(_STYLE)
+    await _Results(found).build()
+
+
+class _Results:
+    def __init__(self, found: BoxPredictions) -> None:
+        self.found = found
+        self.colors = {label: color_of(label) for label in found.report.labels}
+
+    async def build(self) -> None:
+        """Add all of it."""
+        figures = await self._figures(SCORE)
+        _facts(figures)
+        _curves(figures)
+        with ui.element("div").classes("fields"):
+            self.least = ui.number("Least score", value=SCORE, min=0, max=1, step=0.05)
+            self.least.props("outlined dense debounce=400").classes("field")
+            self.order = ui.select(_ORDERS, value="worst", label="Show")
+            self.order.props("outlined dense options-dense").classes("field")
+        self.by_class = ui.column().classes("w-full gap-1")
+        ui.label("True boxes are dashed, found ones solid.").classes("quiet")
+        self.pages = ImagePages(self.found, self._draw, "mistakes-of images", _PAGE)
+        self.least.on_value_change(self._look)
+        self.order.on_value_change(self._list)
+        await self._look()
+
+    async def _figures(self, score: float) -> BoxSummary:
+        return await run_in_thread(self.found.summary, score)
+
+    def _score(self) -> float:
+        return SCORE if self.least.value is None else float(self.least.value)
+
+    async def _look(self) -> None:
+        """Show what depends on the least score."""
+        if not 0 <= self._score() <= 1:
+            return
+        figures = await self._figures(self._score())
+        self.by_class.clear()
+        with self.by_class:
+            _by_class(figures)
+        await self._list()
+
+    async def _list(self) -> None:
+        query = ImagesQuery(order=self.order.value, threshold=self._score())
+        await self.pages.choose(query, _ORDERS[self.order.value])
+
+    def _draw(self, seen: Seen) -> None:
+        image = seen.image
+        assert isinstance(image, BoxedImage)
+        if seen.png is not None:
+            boxes = (*image.truths, *image.found)
+            _boxed(seen.png, f"image {image.name}", boxes, self.colors)
+        with ui.element("figcaption"):
+            alarms = "1 false alarm" if image.false == 1 else f"{image.false} false alarms"
+            ui.label(f"{image.missed} missed, {alarms}").classes("number")
+            ui.label(image.name).classes("quiet number ellipsis")
+
+
+def _facts(found: BoxSummary) -> None:
     mean = found.mean
-    told = {
+    facts({
         "images": f"{found.count:,}",
         "objects": f"{mean.objects:,}",
-        "snapshot": f"{found.snapshot:,}",
+        "iteration": f"{found.iteration:,}",
         "mAP, 11 points": figure_text(mean.eleven_points),
         "mAP, area": figure_text(mean.area),
         "mAP, integral": figure_text(mean.integral),
@@ -191,9 +221,10 @@ def _show_many(found: DetectedImages) -> None:
         "COCO at 0.5": figure_text(mean.coco50),
         "COCO at 0.75": figure_text(mean.coco75),
         **{f"COCO, {name}": figure_text(value) for name, value in found.sizes.items()},
-    }
-    facts(told)
-    _curves(found)
+    })  # fmt: skip
+
+
+def _by_class(found: BoxSummary) -> None:
     class_table(
         "Figures by class",
         ("class", "objects", "AP 11 points", "AP area", "AP integral", "COCO", "precision",
@@ -203,21 +234,15 @@ def _show_many(found: DetectedImages) -> None:
              *map(figure_text, (each.eleven_points, each.area, each.integral, each.coco,
                                 each.precision, each.recall)),
              f"{each.wrong:,}")
-            for each in (*found.classes, mean)
+            for each in (*found.classes, found.mean)
         ],
         [*(found.colors[each.label] for each in found.classes), ""],
     )  # fmt: skip
     told_of = f"Precision, recall and mistakes at a score of {found.threshold:g} or more."
     ui.label(told_of).classes("quiet")
-    if found.worst:
-        ui.label("Images with most mistakes").classes("text-bold q-mt-md")
-        ui.label("True boxes are dashed, found ones solid.").classes("quiet")
-        with ui.element("div").classes("mistakes-of"):
-            for worst in found.worst:
-                _show_worst(worst, found.colors)
 
 
-def _curves(found: DetectedImages) -> None:
+def _curves(found: BoxSummary) -> None:
     """Precision over recall of each class."""
     series = {
         each.name: points
@@ -232,12 +257,3 @@ def _curves(found: DetectedImages) -> None:
         curve["color"] = colors[curve["name"]]
     ui.label(f"Precision over recall at an overlap of {found.overlap:g}").classes("text-bold")
     ui.echart(option).classes("chart")
-
-
-def _show_worst(worst: WorstImage, colors: dict[int, str]) -> None:
-    with ui.element("figure"):
-        _boxed(worst.image, f"image {worst.name}", (*worst.truths, *worst.found), colors)
-        with ui.element("figcaption"):
-            alarms = "1 false alarm" if worst.false == 1 else f"{worst.false} false alarms"
-            ui.label(f"{worst.missed} missed, {alarms}").classes("number")
-            ui.label(worst.name).classes("quiet number ellipsis")

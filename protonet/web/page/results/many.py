@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from nicegui import ui
 
-from protonet.jobs.predictions.classes import ClassPredictions
-from protonet.jobs.predictions.numbers import NumberPredictions
+from protonet.jobs.predictions.summary import Found
 from protonet.jobs.tasks.progress_log import line_of
 from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.frame import panel
-from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.parts import notify_errors, quoted, run_in_thread
 from protonet.web.page.results.panel import Place, shown_path
 from protonet.web.results.listing import ImagePage, Seen, image_page
 
-Found = ClassPredictions | NumberPredictions
 _TICK = 0.3
 _PAGE = 24
+
+
+@dataclass(frozen=True)
+class Many:
+    """What the form of many images asks for: a sentence, and what ``labels`` are, "" for none."""
+
+    told: str = "A database, a folder of images, or a list of files."
+    labels: str = "Label vectors"
 
 
 class ManyForm:
@@ -28,11 +35,12 @@ class ManyForm:
 
     Args:
         place: the training.
-        show: adds the results to the page; the figures are read on a thread before.
+        asked: what is asked for.
+        show: adds the results to the page, awaited.
     """
 
-    def __init__(self, place: Place, show: Callable[[Found], Any]) -> None:
-        self.place, self.show = place, show
+    def __init__(self, place: Place, asked: Many, show: Callable[[Found], Awaitable[None]]) -> None:
+        self.place, self.asked, self.show = place, asked, show
         self.key = ""
 
     def build(self) -> None:
@@ -40,11 +48,12 @@ class ManyForm:
         databases = self.place.databases
         shown = partial(shown_path, self.place)
         with panel("Test many"):
-            told = "A database, a folder of images, or a list of files."
-            ui.label(told).classes("quiet")
+            ui.label(self.asked.told).classes("quiet")
             with ui.element("div").classes("fields"):
                 self.images = _text("Images", shown(databases.val_images or databases.train_images))
-                self.labels = _text("Label vectors", shown(databases.val_labels))
+                self.labels = None
+                if self.asked.labels:
+                    self.labels = _text(self.asked.labels, shown(databases.val_labels))
                 self.most = ui.number("At most (empty for all)", min=1, precision=0)
                 self.most.props("outlined dense").classes("field")
             ui.button("Test many", on_click=self._begin)
@@ -64,8 +73,9 @@ class ManyForm:
         self.bar.set_visibility(False)
         with notify_errors():
             most = self.most.value
+            labels = self.labels.value if self.labels is not None else None
             form = TestForm(
-                path=self.images.value or "", labels=self.labels.value or None,
+                path=self.images.value or "", labels=labels or None,
                 snapshot=self.place.snapshot.value, most=None if most is None else int(most),
             )  # fmt: skip
             tests, job = self.place.site.tests, self.place.job
@@ -107,14 +117,22 @@ class ImagePages:
 
     Args:
         found: the predictions.
-        told: adds what is told below a picture.
+        draw: adds an image, inside of a figure.
+        classes: of the grid.
+        size: images of a page.
     """
 
-    def __init__(self, found: Found, told: Callable[[Seen], Any]) -> None:
-        self.found, self.told = found, told
+    def __init__(
+        self,
+        found: Found,
+        draw: Callable[[Seen], Any],
+        classes: str = "samples images",
+        size: int = _PAGE,
+    ) -> None:
+        self.found, self.draw, self.size = found, draw, size
         self.query = ImagesQuery()
         self.title = ui.label().classes("quiet").props('role="status"')
-        self.grid = ui.element("div").classes("samples images")
+        self.grid = ui.element("div").classes(classes)
         self.pages = ui.pagination(1, 1, direction_links=True, on_change=self._turn)
         self.pages.props(':max-pages="7" boundary-numbers')
 
@@ -122,16 +140,16 @@ class ImagePages:
         """Show the first page of an order; ``title`` says which images these are."""
         self.query, self.shown = query, title
         page = await self._fill(0)
-        self.pages.max = max(1, -(-page.total // _PAGE))
+        self.pages.max = max(1, -(-page.total // self.size))
         self.pages.value = 1
-        self.pages.set_visibility(page.total > _PAGE)
+        self.pages.set_visibility(page.total > self.size)
 
     async def _turn(self) -> None:
-        if self.pages.value and (self.pages.value - 1) * _PAGE != self.query.offset:
-            await self._fill((self.pages.value - 1) * _PAGE)
+        if self.pages.value and (self.pages.value - 1) * self.size != self.query.offset:
+            await self._fill((self.pages.value - 1) * self.size)
 
     async def _fill(self, offset: int) -> ImagePage:
-        self.query = self.query.model_copy(update={"offset": offset, "count": _PAGE})
+        self.query = self.query.model_copy(update={"offset": offset, "count": self.size})
         page = await run_in_thread(image_page, self.found, self.query)
         last = offset + len(page.images)
         numbers = f"{offset + 1:,} to {last:,} of {page.total:,}" if page.total else "none"
@@ -140,11 +158,14 @@ class ImagePages:
         with self.grid:
             for seen in page.images:
                 with ui.element("figure"):
-                    if seen.png is not None:
-                        name = seen.image.name.replace('"', "'")
-                        ui.element("img").props(f'src="{data_url(seen.png)}" alt="{name}"')
-                    self.told(seen)
+                    self.draw(seen)
         return page
+
+
+def show_picture(seen: Seen) -> None:
+    """The picture of an image, if it can still be read."""
+    if seen.png is not None:
+        ui.element("img").props(f'src="{data_url(seen.png)}" alt="{quoted(seen.image.name)}"')
 
 
 def show_failures(failed: Sequence[str], failures: int) -> None:

@@ -10,7 +10,7 @@ from protonet.web.page import charts
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import number, run_in_thread
 from protonet.web.page.results.image import show_image
-from protonet.web.page.results.many import Found, ImagePages, ManyForm, show_failures
+from protonet.web.page.results.many import ImagePages, Many, show_failures, show_picture
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.results.image import predict_image
 from protonet.web.results.listing import NumberCharts, Seen, summary
@@ -19,19 +19,16 @@ _MOST = 8
 """Numbers that are told below a picture."""
 
 
+MANY = Many()
+
+
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
     image_form(place, predict_image, show_image)
 
 
-def test_many(place: Place) -> None:
-    """The form and results of many images."""
-    ManyForm(place, show).build()
-
-
-async def show(found: Found) -> None:
+async def show(found: NumberPredictions) -> None:
     """The results of a test."""
-    assert isinstance(found, NumberPredictions)
     figures = await run_in_thread(summary, found)
     assert isinstance(figures, NumberCharts)
     told = {"images": f"{figures.count:,}", "iteration": f"{figures.iteration:,}"}
@@ -75,6 +72,7 @@ def _tell(seen: Seen) -> None:
     """What a net says about an image."""
     image = seen.image
     assert isinstance(image, MeasuredImage)
+    show_picture(seen)
     ui.label(f"predicted {_numbers(image.predicted)}").classes("number")
     if image.truth is not None:
         ui.label(f"true {_numbers(image.truth)}").classes("quiet number")

@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from nicegui import ui
 
 from protonet.jobs.evaluation.segmenter import Share
-from protonet.web import forms
+from protonet.jobs.predictions.pixels import MappedImage, PixelPredictions, PixelSummary
 from protonet.web.data_url import data_url
-from protonet.web.page.frame import facts, panel
-from protonet.web.page.parts import notify_errors, run_in_thread
-from protonet.web.page.results.panel import Place, image_form, shown_path
+from protonet.web.forms import ImagesQuery
+from protonet.web.page.frame import facts
+from protonet.web.page.parts import quoted, run_in_thread
+from protonet.web.page.results.many import ImagePages, Many
+from protonet.web.page.results.panel import Place, image_form
 from protonet.web.page.results.tables import class_table
-from protonet.web.results.segmentation import (
-    SegmentedImage,
-    SegmentedImages,
-    WorstImage,
-    segment_image,
-)
-from protonet.web.results.segmentation_routes import segment_many
+from protonet.web.results.listing import Seen
+from protonet.web.results.segmentation import SegmentedImage, segment_image
 
 _STYLE = """
 .pixels { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
@@ -45,40 +42,19 @@ _SLIDE = (
 """Acts in the browser: no request is made while the slider moves."""
 _MOST_CLASSES = 40
 """Classes up to which the confusion of all is shown."""
+_ORDERS = {"worst": "Images with the lowest mean IoU", "all": "All images in their order"}
+_PAGE = 8
+
+
+MANY = Many(
+    "A database of images, and that of the classes of their pixels.", "Labels of the pixels"
+)
 
 
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
     ui.add_css(_STYLE)
     image_form(place, segment_image, show_image)
-
-
-def test_many(place: Place) -> None:
-    """The form and results of a data set."""
-    with panel("Test many"):
-        told = "A database of images, and that of the classes of their pixels."
-        ui.label(told).classes("quiet")
-        with ui.element("div").classes("fields"):
-            databases = place.databases
-            images = ui.input("Images", value=shown_path(place, databases.val_images))
-            labels = ui.input("Labels of the pixels", value=shown_path(place, databases.val_labels))
-            most = ui.number("At most", value=1000, min=1, max=10_000)
-            for entry in (images, labels, most):
-                entry.props("outlined dense").classes("field")
-
-        async def many() -> None:
-            answers.clear()
-            with notify_errors():
-                form = forms.ListForm(
-                    path=images.value or "", labels=labels.value or None,
-                    snapshot=place.snapshot.value, most=int(most.value or 1000),
-                )  # fmt: skip
-                found = await run_in_thread(segment_many, place.site, place.job, form)
-                with answers:
-                    _show_many(found)
-
-        ui.button("Test many", on_click=many)
-        answers = ui.column().classes("w-full answer")
 
 
 def show_image(answer: SegmentedImage) -> None:
@@ -124,10 +100,26 @@ def _swatch(colour: Sequence[int]) -> None:
     ui.element("span").classes("swatch").style(f"background: rgb({red} {green} {blue})")
 
 
-def _show_many(found: SegmentedImages) -> None:
+async def show(found: PixelPredictions) -> None:
+    """The results of a test: figures, the confusion of pixels, and pages of images."""
+    ui.add_css(_STYLE)
+    figures = await run_in_thread(found.summary)
+    _show_figures(figures)
+    order = ui.select(_ORDERS, value="worst", label="Show")
+    order.props("outlined dense options-dense").classes("field")
+    pages = ImagePages(found, _show_maps, "w-full images", _PAGE)
+
+    async def choose() -> None:
+        await pages.choose(ImagesQuery(order=order.value), _ORDERS[order.value])
+
+    order.on_value_change(choose)
+    await choose()
+
+
+def _show_figures(found: PixelSummary) -> None:
     told = {
         "images": f"{found.count:,}",
-        "snapshot": f"{found.snapshot:,}",
+        "iteration": f"{found.iteration:,}",
         "mean IoU": _percent(found.mean_iou),
         "pixel accuracy": _percent(found.pixel_accuracy),
         "mean class accuracy": _percent(found.mean_accuracy),
@@ -151,19 +143,17 @@ def _show_many(found: SegmentedImages) -> None:
         ui.label(
             f"{mistake.true} taken for {mistake.predicted}: {mistake.share:.2%} of its pixels"
         ).classes("quiet number")
-    if found.worst:
-        ui.label("Images with the lowest mean IoU").classes("text-bold q-mt-md")
-        for worst in found.worst:
-            _show_worst(worst)
 
 
-def _confusion(found: SegmentedImages) -> None:
+def _confusion(found: PixelSummary) -> None:
     """Shares of the pixels of each true class."""
     names = [each.name for each in found.classes]
-    rows = []
-    for name, row in zip(names, found.confusion, strict=True):
-        total = max(1, sum(row))
-        rows.append((name, *(_percent(pixels / total) if pixels else "" for pixels in row)))
+    totals = [0] * len(names)
+    for true, _, pixels in found.confusion:
+        totals[true] += pixels
+    rows = [[name, *[""] * len(names)] for name in names]
+    for true, said, pixels in found.confusion:
+        rows[true][1 + said] = _percent(pixels / totals[true])
     _table("Confusion of pixels", ("true / predicted", *names), rows, found.colors)
 
 
@@ -178,12 +168,24 @@ def _table(
     class_table(caption, columns, rows, css)
 
 
-def _show_worst(worst: WorstImage) -> None:
-    ui.label(f"{worst.name}: mean IoU {worst.mean_iou:.3f}").classes("number q-mt-sm")
+def _show_maps(seen: Seen) -> None:
+    """An image with its true and its predicted classes."""
+    image = seen.image
+    assert isinstance(image, MappedImage)
+    told = _figure_of(image.mean_iou)
+    ui.label(f"{image.name}: mean IoU {told}").classes("number q-mt-sm")
     with ui.element("div").classes("pixels worst"):
-        _figure("Image", (data_url(worst.image), worst.name.replace('"', "'")))
-        _figure("True classes", (data_url(worst.truth), "the true classes"))
-        _figure("Predicted classes", (data_url(worst.predicted), "the predicted classes"))
+        for caption, png, alt in (
+            ("Image", seen.png, quoted(image.name)),
+            ("True classes", seen.truth, "the true classes"),
+            ("Predicted classes", seen.predicted, "the predicted classes"),
+        ):
+            if png is not None:
+                _figure(caption, (data_url(png), alt))
+
+
+def _figure_of(value: float) -> str:
+    return "\u2013" if math.isnan(value) else f"{value:.3f}"
 
 
 def _percent(value: float) -> str:

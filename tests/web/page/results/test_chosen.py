@@ -14,4 +14,5 @@ from protonet.web.page.results.chosen import MODULES
 def test_every_form_has_a_module(form: Form) -> None:
     module = MODULES[form]
     assert callable(module.test_one)
-    assert callable(module.test_many)
+    assert module.MANY.told
+    assert callable(module.show)

@@ -57,43 +57,52 @@ def test_boxes_over_an_image_with_a_slider(walker: Walker, training: str) -> Non
     assert scores == sorted(scores, reverse=True)
 
 
-def test_the_api_has_the_same_boxes(server: Served, training: str) -> None:
-    dataset = server.call(f"/api/jobs/{training}")["needs"][0]
-    folder = server.folder / "jobs" / dataset / "data"
-    form = {"path": str(folder / "val_images"), "threshold": 0.3}
-    answer = server.call(f"/api/jobs/{training}/detect-many", form)
-    assert (answer["count"], answer["threshold"]) == (20, 0.3)
-    assert [each["name"] for each in answer["classes"]] == ["circle", "square", "triangle"]
-    curves = server.call(f"/api/jobs/{training}/curves")
-    outputs = curves["outputs"]
-    # The last test of a training comes one pass after the snapshot.
-    for name, figure in (("detection_eval", "integral"), ("detection_eval/coco", "coco")):
-        assert answer["mean"][figure] == pytest.approx(outputs[name][-1][1], abs=0.05)
-    for worst in answer["worst"]:
-        assert worst["image"].startswith("data:image/png;base64,")
-        mistakes = [each for each in worst["truths"] if each["mistake"]]
-        assert len(mistakes) == worst["missed"]
-        assert len([each for each in worst["found"] if each["mistake"]]) == worst["false"]
-
-
-def test_a_data_set_with_its_curves_and_worst_images(walker: Walker, training: str) -> None:
-    page = walker.page
+def test_a_data_set_with_its_curves_and_worst_images(
+    walker: Walker, server: Served, training: str
+) -> None:
+    """By a process of its own; what it keeps is looked at again at another score."""
+    page, job = walker.page, f"/api/jobs/{training}"
     walker.goto(f"/jobs/{training}")
-    page.get_by_label("Least score", exact=True).fill("0.9")
     page.get_by_role("button", name="Test many").click()
-    walker.sees("Figures by class")
+    walker.sees("Images with most mistakes: 1 to ")
     table = page.get_by_label("Figures by class")
     assert table.locator("tbody th").all_inner_texts() == ["circle", "square", "triangle", "all"]
-    walker.sees("Precision, recall and mistakes at a score of 0.9 or more.")
-    walker.sees("Images with most mistakes")
-    worst = page.locator(".mistakes-of figure")
-    assert worst.count() >= 1
-    dashed = worst.first.locator("rect.true")
-    assert dashed.count() >= 1
-    assert dashed.first.evaluate("e => getComputedStyle(e).strokeDasharray") == "5px, 4px"
     shown = page.evaluate(OPTIONS)
     curves = next(each for each in shown if each["xAxis"][0].get("name") == "recall")
     assert [each["name"] for each in curves["series"]] == ["circle", "square", "triangle"]
+    (test,) = server.call(f"{job}/tests")
+    folder = server.folder / "jobs" / training / "tests" / test["key"]
+    made = (folder / "boxes.npz").stat().st_mtime_ns
+
+    page.get_by_label("Least score", exact=True).fill("0.9")
+    walker.sees("Precision, recall and mistakes at a score of 0.9 or more.")
+    answer = server.call(f"{job}/tests/{test['key']}?threshold=0.9")
+    assert (answer["kind"], answer["summary"]["count"]) == ("boxes", 20)
+    alarms = sum(each["wrong"] for each in answer["summary"]["classes"])
+    assert table.locator("tbody tr").last.locator("td").last.inner_text() == f"{alarms}"
+    outputs = server.call(f"{job}/curves")["outputs"]
+    # The last test of a training comes one pass after the snapshot.
+    for name, figure in (("detection_eval", "integral"), ("detection_eval/coco", "coco")):
+        assert answer["summary"]["mean"][figure] == pytest.approx(outputs[name][-1][1], abs=0.05)
+    listed = server.call(f"{job}/tests/{test['key']}/images?order=worst&threshold=0.9")
+    walker.sees(f"Images with most mistakes: 1 to {min(12, listed['total'])} of {listed['total']}")
+    for image in listed["images"]:
+        assert image["png"].startswith("data:image/png;base64,")
+        assert len([each for each in image["truths"] if each["mistake"]]) == image["missed"]
+        assert len([each for each in image["found"] if each["mistake"]]) == image["false"]
+    worst = page.locator(".mistakes-of figure")
+    assert worst.count() == min(12, listed["total"])
+    assert worst.first.locator("rect").count() == sum(
+        len(listed["images"][0][which]) for which in ("truths", "found")
+    )
+    dashed = worst.first.locator("rect.true")
+    assert dashed.first.evaluate("e => getComputedStyle(e).strokeDasharray") == "5px, 4px"
+    page.get_by_label("Show", exact=True).click()
+    page.get_by_role("option", name="All images in their order").click()
+    walker.sees("All images in their order: 1 to 12 of 20")
+    assert (folder / "boxes.npz").stat().st_mtime_ns == made
+    assert len(server.call(f"{job}/tests")) == 1
+
     page.get_by_role("button", name="Test one").click()
     page.get_by_alt_text("the image with its boxes").wait_for()
     check_looks(page)

@@ -66,27 +66,32 @@ def test_a_data_set_with_the_worst_images_side_by_side(
     page = walker.page
     walker.goto(f"/jobs/{training}")
     page.get_by_role("button", name="Test many").click()
-    walker.sees("Images with the lowest mean IoU")
-    answer = server.call(
-        f"/api/jobs/{training}/segment-many",
-        {
-            "path": page.get_by_label("Images", exact=True).input_value(),
-            "labels": page.get_by_label("Labels of the pixels").input_value(),
-        },
-    )
-    assert answer["count"] == 12
-    walker.sees(f"{answer['mean_iou']:.2%}")
+    walker.sees("Images with the lowest mean IoU: 1 to 8 of 12")
+    (test,) = server.call(f"/api/jobs/{training}/tests")
+    kept = f"/api/jobs/{training}/tests/{test['key']}"
+    answer = server.call(kept)
+    assert answer["kind"] == "pixels"
+    figures = answer["summary"]
+    assert figures["count"] == 12
+    walker.sees(f"{figures['mean_iou']:.2%}")
     table = page.get_by_label("Figures by class")
     assert table.locator("tbody tr").count() == 4
     background = table.locator("tr", has_text="background").inner_text()
-    assert f"{answer['classes'][0]['iou']:.2%}" in background
+    assert f"{figures['classes'][0]['iou']:.2%}" in background
     confusion = page.get_by_label("Confusion of pixels").locator("tbody tr")
     assert confusion.count() == 4
+    listed = server.call(f"{kept}/images?order=worst&count=8")
+    assert listed["total"] == 12
+    for name in ("png", "true_png", "predicted_png"):
+        assert listed["images"][0][name].startswith("data:image/png;base64,")
     worst = page.locator(".worst")
-    assert worst.count() == len(answer["worst"]) == 8
+    assert worst.count() == len(listed["images"]) == 8
     assert worst.first.get_by_alt_text("the true classes").count() == 1
     assert worst.first.get_by_alt_text("the predicted classes").count() == 1
-    walker.sees(f"{answer['worst'][0]['name']}: mean IoU {answer['worst'][0]['mean_iou']:.3f}")
+    first = listed["images"][0]
+    walker.sees(f"{first['image']}: mean IoU {first['mean_iou']:.3f}")
+    page.get_by_label("2", exact=True).click()
+    walker.sees("Images with the lowest mean IoU: 9 to 12 of 12")
     page.get_by_label("Labels of the pixels").fill("")
     page.get_by_role("button", name="Test many").click()
     walker.sees("expected a database of images, and that of the classes")

@@ -1,0 +1,235 @@
+"""Predictions of the classes of pixels: their figures, and the images with the lowest mean IoU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from protonet.data.class_table import (
+    CLASS_TABLE,
+    ClassTable,
+    Colour,
+    read_class_table,
+    write_class_table,
+)
+from protonet.data.database import Database, is_database
+from protonet.data.datum import decode, make_datum
+from protonet.data.writer import DatabaseWriter
+from protonet.errors import DataError, FormatError, UsageError
+from protonet.jobs.evaluation.segmentation import ClassFigures, PixelPairs, SegmentationReport
+from protonet.jobs.evaluation.segmenter import Segmenter
+from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.predictions.stored import About, read_arrays, read_names, reading, write_names
+from protonet.train.metrics.segmentation import PixelCounts
+
+_COUNTS, _MAPS, _LABELS = "pixels.npz", "maps", "label_keys"
+_MISTAKES = 10
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Pixels of a class that were taken for another, and their share of those of the class."""
+
+    true: str
+    predicted: str
+    pixels: int
+    share: float
+
+
+@dataclass(frozen=True)
+class PixelSummary:
+    """The figures of a segmentation, as ``protonet test`` tells them.
+
+    ``colors`` are those of the classes; ``confusion`` has the cells that are not 0: (true class,
+    predicted class, pixels); ``mistakes`` the most frequent ones.
+    """
+
+    iteration: int
+    count: int
+    mean_iou: float
+    pixel_accuracy: float
+    mean_accuracy: float
+    weighted_iou: float
+    ignored: int
+    classes: tuple[ClassFigures, ...]
+    colors: tuple[Colour, ...]
+    confusion: tuple[tuple[int, int, int], ...]
+    mistakes: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True)
+class MappedImage:
+    """An image: its place among the predictions, its key, its mean IoU and pixel accuracy, and its
+    true and predicted classes, (height, width); ``truth`` is None where it can be read no more.
+    """
+
+    place: int
+    name: str
+    mean_iou: float
+    accuracy: float
+    truth: np.ndarray | None = field(repr=False)
+    predicted: np.ndarray = field(repr=False)
+
+
+class PixelPredictions:
+    """The classes of pixels that a net predicted, and counts of right and wrong ones."""
+
+    def __init__(
+        self,
+        folder: Path,
+        about: About,
+        report: SegmentationReport,
+        table: ClassTable,
+        keys: tuple[Sequence[str], Sequence[str]],
+    ) -> None:
+        self.about, self.report, self.table = about, report, table
+        self._maps = folder / _MAPS
+        self.names, self._labels = keys
+
+    @staticmethod
+    def read(folder: Path) -> PixelPredictions:
+        """Of a folder.
+
+        Raises:
+            FormatError, DataError: for files that are damaged, or absent.
+        """
+        about = About.read(folder)
+        keys = read_names(folder, about.count), read_names(folder, about.count, _LABELS)
+        stored = read_arrays(folder / _COUNTS)
+        with reading(folder):
+            counts = PixelCounts(stored["confusion"], int(stored["ignored"]))
+            report = SegmentationReport(about.output, counts, stored["ious"], stored["accuracies"])
+        if not len(report.ious) == len(report.accuracies) == about.count:
+            raise FormatError(f"{folder}: the predictions are damaged: images are missing")
+        return PixelPredictions(folder, about, report, read_class_table(folder / CLASS_TABLE), keys)
+
+    def summary(self) -> PixelSummary:
+        """The figures of all images."""
+        report, counts = self.report, self.report.counts
+        classes, pixels = report.classes(self.table.names), counts.pixels
+        confusion = counts.confusion
+        return PixelSummary(
+            self.about.iteration,
+            self.about.count,
+            counts.mean_iou,
+            counts.accuracy,
+            counts.mean_accuracy,
+            counts.weighted_iou,
+            counts.ignored,
+            tuple(classes),
+            tuple(map(tuple, self.table.palette()[: len(classes)].tolist())),
+            tuple((int(a), int(b), int(confusion[a, b])) for a, b in np.argwhere(confusion)),
+            tuple(
+                Mistake(classes[true].name, classes[said].name, count, count / int(pixels[true]))
+                for true, said, count in report.mistakes(_MISTAKES)
+            ),
+        )
+
+    def worst(self) -> np.ndarray:
+        """The places of images that have a mean IoU, those with the lowest first."""
+        places = [place for place, _ in self.report.worst(self.about.count)]
+        return np.array(places, np.int64)
+
+    def images(self, places: np.ndarray) -> list[MappedImage]:
+        """The images at some places, with what can still be read of their true classes.
+
+        Raises:
+            DataError: for predictions that are damaged.
+        """
+        with ExitStack() as stack:
+            maps = stack.enter_context(Database(self._maps))
+            labels = _opened(stack, self.about.labels)
+            return [self._image(place, maps, labels) for place in places.tolist()]
+
+    def _image(self, place: int, maps: Database, labels: Database | None) -> MappedImage:
+        predicted = maps.image(_key(place))[0][0]
+        truth = None
+        if labels is not None:
+            key = self._labels[place].encode()
+            try:
+                truth = decode(labels.get(key), labels.where(key))[0]
+            except DataError:
+                truth = None  # the data set has changed since
+        report = self.report
+        return MappedImage(
+            place,
+            self.names[place],
+            float(report.ious[place]),
+            float(report.accuracies[place]),
+            truth,
+            predicted,
+        )
+
+
+def predict_pixels(
+    predictor: Predictor,
+    folder: Path,
+    images: Path,
+    labels: Path | None,
+    most: int | None,
+    progress: Callable[[int, int], None],
+) -> About:
+    """As ``predict.predict_with``, with a net that has a score of each class for each pixel.
+
+    Raises:
+        UsageError: for anything but paired databases.
+        DataError: for databases that cannot be read, or do not match the net.
+    """
+    if labels is None:
+        raise UsageError("expected a database of images, and that of the classes of their pixels")
+    if not is_database(images):
+        raise UsageError(f"{images.name}: expected a database of images")
+    segmenter = Segmenter(predictor, predictor.pixel_classes)
+    pairs = PixelPairs(segmenter, images, labels)
+    keys: list[tuple[str, str]] = []
+
+    def counts(maps: DatabaseWriter) -> Iterator[PixelCounts]:
+        for shown in pairs.shown(most, progress):
+            maps.put(_key(len(keys)), make_datum(shown.predicted[None], encoded=True))
+            keys.append((_text(shown.key), _text(shown.label_key)))
+            yield pairs.counts(shown)
+
+    with DatabaseWriter(folder / _MAPS) as maps:
+        report = SegmentationReport.of(segmenter.output, counts(maps), segmenter.classes)
+    about = About(
+        predictor.iteration, segmenter.output, images, labels, segmenter.table.names, len(keys),
+        form="pixels",
+    )  # fmt: skip
+    _write(folder, report, segmenter.table, keys)
+    about.write(folder)
+    return about
+
+
+def _write(
+    folder: Path, report: SegmentationReport, table: ClassTable, keys: Sequence[tuple[str, str]]
+) -> None:
+    """The counts, the classes, and the keys of images and labels."""
+    write_names(folder, (key for key, _ in keys))
+    write_names(folder, (key for _, key in keys), _LABELS)
+    write_class_table(folder, table)
+    np.savez(
+        folder / _COUNTS,
+        confusion=report.counts.confusion,
+        ignored=report.counts.ignored,
+        ious=report.ious,
+        accuracies=report.accuracies,
+    )
+
+
+def _opened(stack: ExitStack, path: Path | None) -> Database | None:
+    try:
+        return None if path is None else stack.enter_context(Database(path))
+    except DataError:
+        return None
+
+
+def _key(place: int) -> bytes:
+    return b"%010d" % place
+
+
+def _text(key: bytes) -> str:
+    return key.decode(errors="replace")
