@@ -57,7 +57,9 @@ NO_OPTION = {
 """Settings without an option of ``train``."""
 
 ONLY_OPTIONS = {
-    **dict.fromkeys(("max_iter", "snapshot", "level", "stage"), "of a solver file"),
+    **dict.fromkeys(
+        ("max_iter", "snapshot", "level", "stage", "batch_per_rank"), "of a solver file"
+    ),
     **dict.fromkeys(("resume",), "a button of a job, with the fields of LengthForm"),
     **dict.fromkeys(("sigint_effect", "sighup_effect"), "signals of a terminal"),
     **dict.fromkeys(("log_format", "quiet", "verbose"), "what a terminal shows"),

@@ -19,6 +19,12 @@ _OPTIONS = (
         "several machines: mpiexec or srun before the command.",
     ),
     click.option(
+        "--batch-per-rank",
+        is_flag=True,
+        help="With a solver file: each rank has the batch of the text, as with Caffe's -gpu 0,1. "
+        "Default: they share it out.",
+    ),
+    click.option(
         "--sync-batch-norm",
         is_flag=True,
         help="On several ranks: BatchNorm takes the moments of the whole batch. Default: those of "

@@ -167,6 +167,11 @@ def _refuse_of_solver_files(given: dict[str, Any]) -> None:
             "--max-iter requires --resume RUN, of a run of a solver file; for a NETWORK use "
             "--epochs"
         )
+    if "batch_per_rank" in given:
+        raise UsageError(
+            "--batch-per-rank requires a solver file; --batch-size of a NETWORK is the batch of "
+            "all ranks"
+        )
     for name in ("level", "stages"):
         if name in given:
             raise UsageError(

@@ -196,13 +196,15 @@ class Prefetcher:
     def _submit(self) -> None:
         batch = self.buffers()
         size = self._size_at(self._submitted)
-        skipped = 0 if self._part is None else self._part.first
+        part = self._part
+        skipped, step = (0, 1) if part is None else (part.first, part.step)
         futures: list[Future[object]] = []
         self._in_flight.append((batch, futures))
         for start, stop in zip(self._edges, self._edges[1:], strict=False):
-            part, first = batch.part(start, min(stop, size)), self._submitted + skipped + start
+            first = self._submitted + skipped + start * step
             if start < size:
-                futures.append(self.pool.submit(self._fill, part, first, start))
+                some = batch.part(start, min(stop, size))
+                futures.append(self.pool.submit(self._fill, some, first, start))
         self._submitted += self._step(size)
 
     def _new(self) -> Batch:

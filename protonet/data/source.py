@@ -86,7 +86,7 @@ class BatchSource(PrefetchedSource):
         self.length = len(images)
         self._transformer, self._shuffle = transformer, shuffle
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
-        self._partial, self._part = partial, part
+        self._partial, self._step = partial, 1 if part is None else part.step
         self._skip, self._empty = skip, empty
         shape = transformer.output_shape
         prefetcher = Prefetcher(self._make, batch_size, shape, threads, empty, self.size_at, part)
@@ -159,7 +159,7 @@ class BatchSource(PrefetchedSource):
         start = (self.position + self._skip) % self.length
         stop = start + len(data)
         if self._shuffle or stop > self.length:
-            rows = self._rows(self.position)[: len(data)]
+            rows = self._rows(self.position, len(data))
             data[...] = whole.data[rows]
             if labels is not None:
                 labels[...] = whole.labels[rows]
@@ -186,15 +186,14 @@ class BatchSource(PrefetchedSource):
 
     # Prefetched.
 
-    def _make(self, part: Batch, first: int, start: int) -> None:
-        rows = self._rows(first - start)[start : start + len(part.labels)]
-        self._fill(part, first, rows)
+    def _make(self, part: Batch, first: int, _start: int) -> None:
+        self._fill(part, first, self._rows(first, len(part.labels)))
 
     def _fill(self, batch: Batch, first: int, rows: np.ndarray) -> None:
         """Write records ``rows``, transformed; ``first`` is the first one's index in the stream."""
         clock = time.perf_counter
         began, reading = clock(), 0.0
-        draws = self._transformer.draws(first, len(rows))
+        draws = self._transformer.draws(first, self._span(len(rows)))[:: self._step]
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
             before = clock()
             image, batch.labels[place] = self._records.read(row)
@@ -205,6 +204,11 @@ class BatchSource(PrefetchedSource):
                 raise DataError(f"{self._records.where(row)}: {error}") from error
         self.times.record(began, reading, clock() - began - reading, len(rows))
 
-    def _rows(self, position: int) -> np.ndarray:
-        """The records of the batch that begins at ``position`` of the stream."""
-        return self._index_sampler.indices(position + self._skip, self.batch_size)
+    def _rows(self, position: int, count: int) -> np.ndarray:
+        """The records of ``count`` images from ``position`` of the stream on."""
+        found = self._index_sampler.indices(position + self._skip, self._span(count))
+        return found[:: self._step]
+
+    def _span(self, count: int) -> int:
+        """Places of the stream from the first to the last of so many images."""
+        return (count - 1) * self._step + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from typing import Any
 
@@ -51,7 +52,8 @@ _IN_BLOCK = 8
 class RandomStream:
     """Uniform numbers, a function of ``(seed, name, iteration)``, equal on every device.
 
-    Of a rank that computes a ``part`` of the batch they are the part of the same numbers.
+    Of a rank that computes a ``part`` of the batch they are the part of the same numbers, in arrays
+    with as many for each item; other arrays are the same on all ranks.
     """
 
     def __init__(
@@ -70,9 +72,30 @@ class RandomStream:
 
     def uniform(self, out: Any) -> None:
         """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""
+        part = self.part
+        if part is None or out.size % part.count:
+            self._fill(out, 0)
+            return
+        each = out.size // part.count
+        if part.step == 1:
+            self._fill(out, part.first * each)
+            return
+        whole = self.device.empty((part.whole, each), np.float32)
+        self._fill(whole, 0)
+        out.reshape(part.count, each)[...] = whole[part.places]
+
+    @property
+    def of_all(self) -> RandomStream:
+        """The same numbers, for work on the whole batch."""
+        whole = copy.copy(self)
+        whole.part = None
+        return whole
+
+    def _fill(self, out: Any, first: int) -> None:
+        """Fill an array with the numbers from ``first`` on."""
         if self.device.is_cpu:
             generator = self.host()
-            self._skip(self._first(out.size))
+            self._skip(first)
             generator.random(dtype=np.float32, out=out)
             return
         # only with a GPU, like all of kernels.cuda
@@ -80,7 +103,6 @@ class RandomStream:
 
         keys = (np.uint64(key) for key in self.key)
         source = compiled(self.device, "random_stream")
-        first = self._first(out.size)
         blocks = -(-(first % _IN_BLOCK + out.size) // (_IN_BLOCK * BLOCK))
         sizes = (np.uint64(out.size), np.uint64(first))
         source.blocks((blocks,), "uniform", out, *sizes, *keys, self.clock.on_device)
@@ -99,10 +121,6 @@ class RandomStream:
             "uinteger": 0,
         }
         return self._generator
-
-    def _first(self, size: int) -> int:
-        """Where the numbers of this rank begin among those of all."""
-        return 0 if self.part is None else size * self.part.first // self.part.count
 
     def _skip(self, count: int) -> None:
         """Skip so many float32 numbers, eight to a block of the counter."""

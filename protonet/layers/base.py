@@ -154,10 +154,9 @@ class LayerContext:
     """The settings of a run that its layers may use; never arrays.
 
     Relative file names of the prototxt are resolved against the working directory, then against
-    ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` is the number of decoding
-    threads; ``python_layers`` allows layers that run code named in the prototxt, or write files.
-    ``ranks`` share out every batch among them; with ``sync_batch_norm`` the moments of batch
-    normalization are those of all.
+    ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` decode; ``python_layers`` allows
+    layers that run code named in the prototxt, or write files. ``ranks`` share out batches, or with
+    ``batch_per_rank`` have one each; with ``sync_batch_norm`` moments are those of all.
     """
 
     folder: Path = field(default_factory=Path)
@@ -166,6 +165,7 @@ class LayerContext:
     threads: int = field(default_factory=default_threads)
     python_layers: bool = True
     ranks: Communicator = ALONE
+    batch_per_rank: bool = False
     sync_batch_norm: bool = False
 
     def find(self, name: str) -> Path:

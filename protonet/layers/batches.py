@@ -71,9 +71,10 @@ class StreamLayer(Stateful):
 
     def share_out(self) -> None:
         """Deliver only this rank's part of every batch, called by ``setup`` of layers that can."""
-        ranks = self.context.ranks
+        ranks, size = self.context.ranks, self.batch_size
         if not ranks.alone:
-            self.part = ranks.part(self.batch_size)
+            each = self.context.batch_per_rank
+            self.part = ranks.part_of_each(size) if each else ranks.part(size)
             self.batch_size = self.part.count
 
     @property

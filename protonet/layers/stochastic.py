@@ -45,10 +45,15 @@ class GaussianNoise(Activation):
             )
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        count = math.prod(shapes[0])
+        shape, part = shapes[0], self.random.part
+        mine = slice(None)
+        if part is not None and shape[0] == part.count:
+            # Pairs are those of the whole batch, of which a rank takes its items.
+            shape, mine = (part.whole, *shape[1:]), part.places
+        count = math.prod(shape)
         half = (count + 1) // 2
         self._pairs, self._work = self.scratch((2, half), np.float32), self.scratch((half,), "f4")
-        self._noise = self._pairs.reshape(-1)[:count].reshape(shapes[0])
+        self._noise = self._pairs.reshape(-1)[:count].reshape(shape)[mine]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         xp, (x,), (y,) = self.xp, bottoms, tops
@@ -63,7 +68,7 @@ class GaussianNoise(Activation):
     def _draw(self) -> None:
         """Write numbers of the standard normal distribution, by Box and Muller's transform."""
         xp, (radius, angle), work = self.xp, self._pairs, self._work
-        self.random.uniform(self._pairs)
+        self.random.of_all.uniform(self._pairs)
         xp.subtract(1.0, radius, out=radius)
         xp.log(radius, out=radius)
         xp.multiply(radius, -2.0, out=radius)

@@ -8,14 +8,24 @@ from typing import Any, Protocol
 
 from protonet.errors import UsageError
 
+NO_EXCHANGE = "these ranks send gradients as float32 only: leave the gradient precision at that"
+
 
 @dataclass(frozen=True)
 class Part:
-    """The items of every batch that a rank computes: ``count`` of ``whole``, from ``first`` on."""
+    """The items of every batch that a rank computes: ``count`` of ``whole``, from ``first`` on,
+    every ``step``-th.
+    """
 
     first: int
     count: int
     whole: int
+    step: int = 1
+
+    @property
+    def places(self) -> slice:
+        """Its items among those of the whole batch."""
+        return slice(self.first, self.first + self.count * self.step, self.step)
 
     @property
     def share(self) -> float:
@@ -70,6 +80,10 @@ class Communicator:
         first, last = (whole * rank // self.size for rank in (self.rank, self.rank + 1))
         return Part(first, last - first, whole)
 
+    def part_of_each(self, count: int) -> Part:
+        """The part of a batch of ``count`` items for each rank, which are dealt out one by one."""
+        return Part(self.rank, count, count * self.size, self.size)
+
     def sum(self, array: Any) -> None:
         """Replace an array by its sum over all ranks, which is the same on each."""
 
@@ -84,14 +98,24 @@ class Communicator:
     def begin_swap(self, sent: Any, received: Any) -> Pending:
         """Begin to send row i of an array to rank i, where it becomes the row of this rank. Swaps
         begin in the same order on all ranks.
+
+        Raises:
+            UsageError: where the ranks cannot.
         """
+        if not self.alone:
+            raise UsageError(NO_EXCHANGE)
         received[...] = sent
         return _Done()
 
     def begin_collect(self, sent: Any, received: Any) -> Pending:
         """Begin to send an array to all ranks, where it becomes the row of this rank. Collections
         begin in the same order on all ranks, in any order among swaps and sums.
+
+        Raises:
+            UsageError: where the ranks cannot.
         """
+        if not self.alone:
+            raise UsageError(NO_EXCHANGE)
         received[0] = sent
         return _Done()
 

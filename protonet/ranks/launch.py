@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +57,23 @@ def launch(count: int, arguments: Sequence[str]) -> Ended:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, _SIGNS: signs},
+            env={**os.environ, **_terminal(), _SIGNS: signs},
         ) as process,
         _passing_on(process),
         _Watch(Path(signs), count) as watch,
     ):
         told = _Launcher(process).told()
         return _ended(process.wait(), told, watch)
+
+
+def _terminal() -> Mapping[str, str]:
+    """Variables that tell rank 0 of the terminal which its output reaches through a pipe, so that
+    it can draw a progress bar.
+    """
+    if not sys.stdout.isatty():
+        return {}
+    size = shutil.get_terminal_size()
+    return {"FORCE_COLOR": "1", "COLUMNS": str(size.columns), "LINES": str(size.lines)}
 
 
 @contextmanager

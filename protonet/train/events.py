@@ -26,11 +26,34 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """How several ranks share out an iteration of ``images``, of which a batch has ``batch``.
+
+    ``each`` is the batch of the text where every rank has one of that size, as on Caffe's GPUs.
+    """
+
+    ranks: int
+    images: int
+    batch: int
+    each: int | None = None
+
+    @property
+    def text(self) -> str:
+        """It as a sentence."""
+        if self.each is None:
+            return f"{self.ranks} ranks share out batches of {self.batch} images"
+        return (
+            f"each of {self.ranks} ranks has the batch of the text, {self.each} images, as on "
+            f"Caffe's GPUs: updates are those of batches of {self.batch}"
+        )
+
+
+@dataclass(frozen=True)
 class Started:
     """The loop begins at ``iteration``, to end at ``stop_at``.
 
     ``per_epoch`` is the number of iterations in an epoch, None where the data has no length;
-    ``policy`` is the lr_policy.
+    ``policy`` is the lr_policy; ``sharing`` None is one rank.
     """
 
     net: str
@@ -38,6 +61,7 @@ class Started:
     stop_at: int
     per_epoch: float | None = None
     policy: str = ""
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +76,7 @@ class Ticked:
 class Iterated:
     """A displayed iteration: smoothed loss, learning rate, outputs of the train net.
 
-    ``iterations`` and ``seconds`` count since the last displayed one.
+    ``iterations`` and ``seconds`` count since the last displayed one; ``sharing`` None is one rank.
     """
 
     iteration: int
@@ -61,6 +85,14 @@ class Iterated:
     outputs: tuple[Output, ...]
     iterations: int
     seconds: float
+    sharing: Sharing | None = None
+
+    @property
+    def images_per_second(self) -> float:
+        """Of all ranks; 0 of one rank."""
+        if self.sharing is None or self.seconds <= 0:
+            return 0.0
+        return self.iterations * self.sharing.images / self.seconds
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from protonet.train.events import Event, Iterated, Output, Ticked, Warned
+from protonet.graph.net import Net
+from protonet.graph.operations import part_of
+from protonet.ranks.communicator import Communicator
+from protonet.train.events import Event, Iterated, Output, Sharing, Ticked, Warned
 
 _TICK_SECONDS = 0.1
 
@@ -13,8 +16,8 @@ _TICK_SECONDS = 0.1
 class Progress:
     """Emits the progress events of a training."""
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit = emit
+    def __init__(self, emit: Callable[[Event], None], sharing: Sharing | None = None) -> None:
+        self._emit, self.sharing = emit, sharing
         self._displayed = (0, 0.0)
         self._capture_errors: frozenset[str] = frozenset()
         self.last_tick = 0.0
@@ -38,7 +41,8 @@ class Progress:
         now = time.perf_counter()
         self._displayed = (iteration, now)
         self.last_tick = now
-        self._emit(Iterated(iteration, loss, rate, tuple(outputs), iteration - then, now - clock))
+        since = (iteration - then, now - clock)
+        self._emit(Iterated(iteration, loss, rate, tuple(outputs), *since, self.sharing))
 
     def report_capture_errors(self, iteration: int, capture_errors: Collection[str]) -> None:
         """Warn once of each part that cannot be captured as a CUDA graph."""
@@ -47,3 +51,12 @@ class Progress:
             message = "part of the iteration cannot be captured as a CUDA graph and runs eagerly"
             self._emit(Warned(iteration, f"{message}: {reason}"))
         self._capture_errors = errors
+
+
+def sharing_of(net: Net, ranks: Communicator, passes: int) -> Sharing | None:
+    """How ranks share out iterations of a train net; None for one rank."""
+    part = part_of(net.plan)
+    if part is None:
+        return None
+    each = part.count if part.step > 1 else None
+    return Sharing(ranks.size, passes * part.whole, part.whole, each)

@@ -35,7 +35,7 @@ from protonet.train.events import (
     Stopped,
 )
 from protonet.train.losses import losses_of
-from protonet.train.progress import Progress
+from protonet.train.progress import Progress, sharing_of
 from protonet.train.requests import Requests
 from protonet.train.resume import restore_resume_state, resume_state
 from protonet.train.smoothing import SmoothedLoss
@@ -112,7 +112,7 @@ class Trainer:
         self._requests = Requests(ranks)
         self._began = 0
         self._write_error: FormatError | None = None
-        self.progress = Progress(self._emit)
+        self.progress = Progress(self._emit, sharing_of(net, ranks, solver.iter_size))
 
     def stop(self) -> None:
         """Request that the loop finish its iteration, take a snapshot and end.
@@ -141,8 +141,8 @@ class Trainer:
             TrainingError: when the loss is no longer a finite number.
         """
         solver = self.solver
-        name, end = self.net.plan.name, solver.max_iter
-        self._emit(Started(name, self.iteration, end, self.per_epoch, solver.lr_policy))
+        end, told = solver.max_iter, (solver.lr_policy, self.progress.sharing)
+        self._emit(Started(self.net.plan.name, self.iteration, end, self.per_epoch, *told))
         self.progress.begin(self.iteration)
         try:
             self.advance(end - self.iteration)

@@ -7,6 +7,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels.random_stream import Clock, RandomStream
+from protonet.ranks.communicator import Part
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
 
 
@@ -40,6 +41,39 @@ def test_streams_of_one_net_share_a_clock() -> None:
     assert draw(one, 5) is not None
     assert two.clock.iteration == 5
     assert clock.on_device is None
+
+
+PARTS = [Part(2, 3, 7), Part(1, 3, 6, 2), Part(0, 1, 4)]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_has_the_numbers_of_its_items(part: Part) -> None:
+    assert_draws_a_part(Device("cpu"), part)
+
+
+@needs_compiler
+def test_a_part_on_a_gpu_has_the_numbers_of_its_items() -> None:
+    for part in PARTS:
+        assert_draws_a_part(EmulatedDevice(), part)
+
+
+def assert_draws_a_part(device: Device, part: Part) -> None:
+    whole = draw(RandomStream(Device("cpu"), 7, "drop"), 3, part.whole * 13).reshape(-1, 13)
+    stream = RandomStream(device, 7, "drop", None, part)
+    stream.clock.iteration = 3
+    out = device.empty((part.count, 13))
+    stream.uniform(out)
+    np.testing.assert_array_equal(device.get(out), whole[part.places])
+    every = device.empty((part.whole, 13))
+    stream.of_all.uniform(every)
+    np.testing.assert_array_equal(device.get(every), whole)
+
+
+def test_numbers_that_are_of_no_item_are_the_same_on_all_ranks() -> None:
+    expected = draw(RandomStream(Device("cpu"), 7, "drop"), 3, 4)
+    for part in (Part(0, 3, 6), Part(3, 3, 6)):
+        stream = RandomStream(Device("cpu"), 7, "drop", None, part)
+        np.testing.assert_array_equal(draw(stream, 3, 4), expected)
 
 
 def philox(count: int, key: tuple[int, int], iteration: int) -> np.ndarray:

@@ -24,6 +24,22 @@ def test_the_parts_of_a_batch_are_all_of_it(whole: int, size: int) -> None:
     assert sum(part.share for part in parts) == pytest.approx(1)
 
 
+def test_a_batch_for_each_is_dealt_out() -> None:
+    """Image by image, as Caffe's solvers take theirs from one reader."""
+    parts = [rank_of(rank, 3).part_of_each(4) for rank in range(3)]
+    assert [list(range(12))[part.places] for part in parts] == [
+        [0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11],
+    ]  # fmt: skip
+    assert list(range(10))[rank_of(1, 3).part(10).places] == [3, 4, 5]
+    assert [part.share for part in parts] == [pytest.approx(1 / 3)] * 3
+
+
+def test_ranks_without_exchanges_say_so() -> None:
+    for begin in (rank_of(0, 2).begin_swap, rank_of(0, 2).begin_collect):
+        with pytest.raises(UsageError, match="send gradients as float32 only"):
+            begin(np.zeros(2), np.zeros((2, 2)))
+
+
 def test_a_batch_smaller_than_the_ranks_is_refused() -> None:
     with pytest.raises(UsageError, match="a batch of 2 cannot be shared out over 3 ranks"):
         rank_of(1, 3).part(2)

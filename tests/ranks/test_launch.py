@@ -38,6 +38,26 @@ def test_output_and_exit_code_are_those_of_the_ranks(capfd: pytest.CaptureFixtur
     assert told.err == "", "what mpiexec says itself is left out"
 
 
+def test_rank_0_knows_of_the_terminal_behind_its_pipe(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that it draws a progress bar as wide as the terminal."""
+    program = """
+import os
+from protonet.cli.terminal import console, shows_bars
+os.write(1, f"{shows_bars(console())} {console().width}\\n".encode())
+"""
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert launch(1, ["-c", program]) == Ended(0)
+    assert capfd.readouterr().out == "False 10000\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(launching.shutil, "get_terminal_size", lambda: os.terminal_size((91, 30)))
+    assert launch(1, ["-c", program]) == Ended(0)
+    assert capfd.readouterr().out == "True 91\n"
+
+
 def test_a_kill_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """Which rank it was is known once the launcher has seen it: tests/cli/test_ranks.py."""
     end = "if ranks.rank == 1: os.kill(os.getpid(), signal.SIGKILL)\nranks.gather(0)"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protonet.train import progress
+from protonet.ranks.communicator import ALONE, Communicator, Part
+from protonet.train import events, progress
 from protonet.train.events import Event, Iterated, Ticked, Warned
 from protonet.train.testing import output_elements
 from tests.graph.nets import SEED, net_of
@@ -49,3 +50,28 @@ def test_a_reason_is_told_once() -> None:
         (2, True),
     ]
     assert [str(event.message).rpartition(": ")[2] for event in told] == ["waits", "asks"]  # type: ignore[union-attr]
+
+
+def test_a_net_of_one_rank_is_not_shared_out() -> None:
+    assert progress.sharing_of(net_of(SEED), ALONE, 2) is None
+    assert events.Iterated(1, 0.5, 0.1, (), 5, 2.0).images_per_second == 0
+
+
+def test_how_ranks_share_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of all passes of an iteration."""
+    ranks = Communicator()
+    ranks.size = 3
+    parts = iter([Part(0, 3, 10), Part(1, 4, 12, 3)])
+    monkeypatch.setattr(progress, "part_of", lambda plan: next(parts))
+    net = net_of(SEED)
+    assert progress.sharing_of(net, ranks, 2) == events.Sharing(3, 20, 10)
+    sharing = progress.sharing_of(net, ranks, 1)
+    assert sharing == events.Sharing(3, 12, 12, 4)
+    assert sharing is not None
+    assert "batch of the text, 4 images" in sharing.text
+    told: list[Event] = []
+    made = progress.Progress(told.append, sharing)
+    made.begin(0)
+    made.display(6, 0.25, 0.1, [])
+    assert isinstance(told[0], Iterated)
+    assert told[0].images_per_second == pytest.approx(72 / told[0].seconds)

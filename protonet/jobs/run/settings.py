@@ -128,11 +128,13 @@ class SolverSettings(SharedSettings):
     """Settings in addition to a solver file.
 
     ``seed`` None means the file's own; ``lr_policy`` and ``level`` replace the file's, ``stages``
-    are added to those of the train net. ``snapshot`` is a .solverstate to continue from.
+    are added to those of the train net. ``snapshot`` is a .solverstate to continue from. With
+    ``batch_per_rank`` each rank has the batch of the text, as on Caffe's GPUs.
     """
 
     seed: int | None = None
     snapshot: Path | None = None
+    batch_per_rank: bool = False
     lr_policy: str | None = None
     level: int | None = None
     stages: tuple[str, ...] = ()
@@ -144,7 +146,7 @@ class SolverSettings(SharedSettings):
     def layer_context(self, folder: Path) -> LayerContext:
         """The context, with the seed if given."""
         seed = 0 if self.seed is None else self.seed
-        return replace(super().layer_context(folder), seed=seed)
+        return replace(super().layer_context(folder), seed=seed, batch_per_rank=self.batch_per_rank)
 
     def put(self, solver: SolverParameter) -> None:
         """Apply these settings to the solver."""

@@ -125,7 +125,9 @@ class Job:
 
     def _remarks(self, *, hdf5: bool) -> list[str]:
         """Notes before training begins; ``hdf5`` if it switched to HDF5 snapshots."""
-        told = list(self._large)
+        told, sharing = list(self._large), self.trainer.progress.sharing
+        if sharing is not None and sharing.each is not None:
+            told.append(sharing.text)
         if not has_objective(self._plans[0]):
             told.append(
                 "WARNING: the train net has no loss layer, so it will not learn: "

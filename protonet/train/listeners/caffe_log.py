@@ -1,7 +1,7 @@
 """Caffe's log lines, so that scripts which parse Caffe's output read ours.
 
 Source: a log of Caffe 1.0. Each line names the source file and line of Caffe that would have
-written it, because log parsers look for them; a failure, for which Caffe has no line, names us.
+written it, because log parsers look for them; what Caffe has no line for names us.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TEST_OUTPUT = "solver.cpp:414"
 _RATE = "sgd_solver.cpp:112"
 # Caffe prints these from several places of one file; readers look at the text.
 _INSPECTED = "net.cpp:593"
-_FAILED = "protonet:0"
+_OURS = "protonet:0"
 _MODEL = {False: ("solver.cpp:464", "binary proto"), True: ("solver.cpp:474", "HDF5")}
 _STATE = {False: ("sgd_solver.cpp:284", "binary proto"), True: ("sgd_solver.cpp:294", "HDF5")}
 
@@ -98,11 +98,12 @@ def _lines(event: Event) -> list[tuple[str, str]]:
     match event:
         case Started():
             policy = [(_POLICY, f"Learning Rate Policy: {event.policy}")] if event.policy else []
-            return [(_SOLVING, f"Solving {event.net}"), *policy]
+            shared = [] if event.sharing is None else [(_OURS, event.sharing.text)]
+            return [(_SOLVING, f"Solving {event.net}"), *policy, *shared]
         case Iterated():
             return _displayed(event)
         case Warned():
-            return [(_FAILED, event.message)]
+            return [(_OURS, event.message)]
         case Inspected():
             return [(_INSPECTED, line) for line in event.lines]
         case Tested():
@@ -123,7 +124,7 @@ def _lines(event: Event) -> list[tuple[str, str]]:
         case Stopped():
             return [(_DONE, "Optimization Done."), (_TOOL_DONE, "Optimization Done.")]
         case Failed():
-            return [(_FAILED, line) for line in event.message.splitlines()]
+            return [(_OURS, line) for line in event.message.splitlines()]
         case _:
             return []
 
@@ -134,8 +135,13 @@ def _displayed(event: Iterated) -> list[tuple[str, str]]:
         f"Iteration {event.iteration} ({number(speed)} iter/s, "
         f"{number(event.seconds)}s/{event.iterations} iters), loss = {number(event.loss)}"
     )
+    speeds = []
+    if event.sharing is not None:
+        told = f"{number(event.images_per_second)} images/s on {event.sharing.ranks} ranks"
+        speeds.append((_OURS, f"Iteration {event.iteration}, {told}"))
     return [
         (_DISPLAY, title),
+        *speeds,
         *_outputs(_TRAIN_OUTPUT, "Train", event.outputs),
         (_RATE, f"Iteration {event.iteration}, lr = {number(event.rate)}"),
     ]

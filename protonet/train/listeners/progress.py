@@ -12,6 +12,7 @@ from protonet.train.events import (
     Event,
     Failed,
     Iterated,
+    Sharing,
     Snapshotted,
     Started,
     Stopped,
@@ -30,7 +31,8 @@ _NAME_WIDTH = 24
 
 
 class ProgressBar:
-    """Draws epoch, loss, validation loss, iterations per second and remaining time.
+    """Draws epoch, loss, validation loss, iterations per second and remaining time; of several
+    ranks their images per second.
 
     It draws on events, at most a few times a second, without a thread. Use it as a context
     manager, which restores the cursor however the training ends.
@@ -51,6 +53,7 @@ class ProgressBar:
         self._task: TaskID | None = None
         self._per_epoch: float | None = None
         self._stop_at = 0
+        self._sharing: Sharing | None = None
         self._iteration = 0
         self._loss: float | None = None
         self._validation: float | None = None
@@ -104,7 +107,7 @@ class ProgressBar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._per_epoch, self._stop_at = event.per_epoch, event.stop_at
-        self._iteration = event.iteration
+        self._iteration, self._sharing = event.iteration, event.sharing
         self._progress = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
@@ -158,7 +161,10 @@ class ProgressBar:
         speed = self._progress.tasks[0].speed
         if speed is None:
             return ""
-        return f"{speed:6,.0f} it/s" if speed >= 10 else f"{speed:6.2g} it/s"
+        unit = "it/s"
+        if self._sharing is not None:
+            speed, unit = speed * self._sharing.images, "images/s"
+        return f"{speed:6,.0f} {unit}" if speed >= 10 else f"{speed:6.2g} {unit}"
 
 
 class _AboveBar(io.TextIOBase, TextIO):

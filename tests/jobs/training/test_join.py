@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from protonet.jobs.training.join import (
 )
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.listeners import read_metrics
+from tests.ranks.agreement import digits
 from tests.ranks.started import protonet
 
 DIGITS = Path(__file__).parents[2] / "golden" / "digits"
@@ -206,3 +208,30 @@ def test_a_rank_takes_part_until_there_is_no_more() -> None:
     ranks = Second()
     assert take_part(ranks, tell) == 0
     assert ranks.ended == []
+
+
+def test_a_batch_for_each_rank_is_a_larger_one(tmp_path: Path) -> None:
+    """--batch-per-rank, which is Caffe's -gpu 0,1: Dropout, noise, crops, mirrors, shuffling."""
+    noisy = RANDOM.replace(
+        'layer { name: "drop"',
+        'layer { name: "noise" type: "GaussianNoise" bottom: "conv" top: "conv"'
+        ' gaussian_noise_param { std: 0.1 } }\nlayer { name: "drop"',
+    )
+    nets = {"whole": noisy.replace("batch_size: 31", "batch_size: 21"),
+            "each": noisy.replace("batch_size: 31", "batch_size: 7")}  # fmt: skip
+    text = SOLVER.replace("iter_size: 2", "iter_size: 1")
+    made = digits(tmp_path, noisy, **dict.fromkeys(nets, text))
+    for name, net in nets.items():
+        (made / f"{name}.net").write_text(net)
+        solver = (made / f"{name}.prototxt").read_text()
+        (made / f"{name}.prototxt").write_text(solver.replace("net.prototxt", f"{name}.net"))
+    trained(made, 1, "whole")
+    run = trained(made, 3, "each", "--batch-per-rank")
+    ours, alone = (weights_of(made, f"{name}_iter_100.caffemodel") for name in ("each", "whole"))
+    np.testing.assert_allclose(ours, alone, atol=1e-5)
+    log = (run / "train.log").read_text()
+    assert "each of 3 ranks has the batch of the text, 7 images, as on Caffe's GPUs" in log
+    assert re.search(r"Iteration 90, \d[\d.e+]* images/s on 3 ranks", log)
+    tests = [read_metrics(each / "metrics.jsonl") for each in (run, tmp_path / "whole-1")]
+    for ours_, theirs in zip(*tests, strict=True):
+        assert ours_["epoch"] == theirs["epoch"]

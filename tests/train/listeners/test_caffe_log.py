@@ -154,3 +154,20 @@ def test_what_debug_info_tells_is_a_line_each() -> None:
         "    [Forward] a",
         "    [Backward] b",
     ]
+
+
+def test_several_ranks_are_told_with_images_per_second() -> None:
+    """In lines of their own: Caffe's are as they are of one rank."""
+    stream = io.StringIO()
+    log, sharing = CaffeLog(stream), events.Sharing(2, 64, 32)
+    log(events.Started("net", 0, 9, None, "fixed", sharing))
+    log(events.Iterated(5, 0.5, 0.1, (), 5, 2.0, sharing))
+    texts = [line.partition("] ")[2] for line in stream.getvalue().splitlines()]
+    assert texts == [
+        "Solving net",
+        "Learning Rate Policy: fixed",
+        "2 ranks share out batches of 32 images",
+        "Iteration 5 (2.5 iter/s, 2s/5 iters), loss = 0.5",
+        "Iteration 5, 160 images/s on 2 ranks",
+        "Iteration 5, lr = 0.1",
+    ]

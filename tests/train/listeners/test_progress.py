@@ -61,6 +61,18 @@ def test_the_bar_shows_epoch_losses_speed_and_time_left() -> None:
             assert part in line
 
 
+def test_of_several_ranks_it_tells_images_per_second() -> None:
+    terminal = Terminal()
+    with terminal.bar:
+        terminal.tell(
+            events.Started("seed", 0, 1500, 100, "step", events.Sharing(2, 64, 32)),
+            events.Ticked(249, 0.125),
+            events.Iterated(499, 0.03125, 0.01, (), 250, 1.0),
+        )
+        assert "16,000 images/s" in terminal.lines[-1]
+        assert "it/s" not in terminal.lines[-1]
+
+
 def test_without_a_length_it_counts_iterations() -> None:
     terminal = Terminal()
     with terminal.bar:
