@@ -58,9 +58,12 @@ def ranks_of(ctx: click.Context, wanted: int | None, effects: tuple[str, str]) -
         ctx.exit(ended.code)
     ranks = communicator()
     leave_sign(ranks.rank)
-    if ranks.rank:
-        from protonet.jobs.training import join
+    if ranks.alone:
+        return ranks
+    from protonet.jobs.training import join
 
+    join.watch(ranks, _tell)
+    if ranks.rank:
         ctx.exit(join.take_part(ranks, _tell, effects))
     return ranks
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from protonet.errors import UsageError
 
 NO_EXCHANGE = "these ranks send gradients as float32 only: leave the gradient precision at that"
+RESUMABLE = "all ranks were stopped: --resume continues from the newest snapshot"
+"""The end of messages about a rank that was lost."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Communicator:
     rank = 0
     size = 1
     host = ""
+    failures: tuple[type[BaseException], ...] = ()
+    """Errors of the network between the ranks."""
 
     @property
     def alone(self) -> bool:
@@ -133,6 +137,12 @@ class Communicator:
     def any_of(self, *flags: bool) -> tuple[bool, ...]:
         """Each flag, true if it is on any rank."""
         return flags
+
+    def watch(self, on_lost: Callable[[str], object], code: int) -> None:
+        """From now on call ``on_lost`` with a message, on another thread, when the machine of a
+        rank cannot be reached; it ends all. A rank that it does not reach ends with exit code
+        ``code``.
+        """
 
     def end_all(self, code: int) -> None:
         """End the other ranks at once, and this one, with an exit code."""

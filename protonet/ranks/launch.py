@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from protonet.errors import DeviceError, UsageError
+from protonet.ranks.communicator import RESUMABLE
 from protonet.ranks.mpi import MISSING
 
 _SIGNS = "PROTONET_RANKS"
@@ -188,6 +189,5 @@ def _ended(code: int, told: bytes, watch: _Watch) -> Ended:
     return Ended(
         DeviceError.exit_code,
         f"rank {watch.rank_of(pid)} on {host} (process {pid}) was ended by "
-        f"{signal.Signals(number).name}; all ranks were stopped: --resume continues from the "
-        "newest snapshot",
+        f"{signal.Signals(number).name}; {RESUMABLE}",
     )

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from protonet.errors import UsageError
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.ranks.cores import own_cores, share_of
+from protonet.ranks.watch import watch_machines
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
 """Variables with the number of ranks that the launchers of MPICH, Open MPI and Slurm set."""
+
+_PASSED_ON = 0.3
+"""Seconds in which launchers read what was printed: they pass nothing on after an abort."""
+_ENDED = 5
+"""Seconds in which MPI must end the ranks."""
 
 MISSING = (
     "several ranks need MPI: pip install 'protonet[mpi]', or mpi4py for the MPI of your cluster"
@@ -77,6 +85,7 @@ class MPICommunicator(Communicator):
         self._mpi, self._comm = MPI, comm
         # Operations of one communicator begin in the same order on all ranks.
         self._swapping, self._collecting = comm.Dup(), comm.Dup()
+        self.failures = (MPI.Exception,)
         self.rank, self.size = comm.rank, comm.size
         self.host = MPI.Get_processor_name()
 
@@ -122,9 +131,15 @@ class MPICommunicator(Communicator):
         self._comm.Allreduce(self._mpi.IN_PLACE, [mine, self._mpi.BYTE], self._mpi.BOR)
         return tuple(map(bool, mine))
 
+    def watch(self, on_lost: Callable[[str], object], code: int) -> None:
+        """From now on call ``on_lost`` when the machine of a rank cannot be reached."""
+        watch_machines(self._comm, self.gather(self.host), on_lost, lambda: self.end_all(code))
+
     def end_all(self, code: int) -> None:
         """End every rank at once with an exit code."""
         sys.stdout.flush()
         sys.stderr.flush()
+        time.sleep(_PASSED_ON)
+        signal.alarm(_ENDED)  # ends this process where MPI waits for a network that has failed
         self._comm.Abort(code)
         os._exit(code)

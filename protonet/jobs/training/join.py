@@ -10,7 +10,7 @@ from pathlib import Path
 
 import protonet
 from protonet.device import Device
-from protonet.errors import DataError, TrainingError, UsageError
+from protonet.errors import DataError, DeviceError, TrainingError, UsageError
 from protonet.jobs.definitions.paths import databases_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import Fingerprint, fingerprint_text, fingerprints
@@ -18,7 +18,7 @@ from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.text import Source, read_net
-from protonet.ranks.communicator import Communicator
+from protonet.ranks.communicator import RESUMABLE, Communicator
 from protonet.train.interrupts import INTERRUPTED, Interrupts
 from protonet.train.trainer import Result
 
@@ -114,8 +114,19 @@ def ending_together(ranks: Communicator, tell: Tell) -> Iterator[None]:
             raise
         if ranks.rank:
             time.sleep(_SAME_ERROR)
+        if isinstance(error, ranks.failures):
+            error = DeviceError(f"the ranks cannot reach each other any more: {error}; {RESUMABLE}")
         where = f"rank {ranks.rank} on {ranks.host}: " if ranks.rank else ""
         ranks.end_all(tell(error, where))
+
+
+def watch(ranks: Communicator, tell: Tell) -> None:
+    """From now on end all ranks when the machine of one cannot be reached."""
+
+    def end(message: str) -> None:
+        ranks.end_all(tell(DeviceError(message), ""))
+
+    ranks.watch(end, DeviceError.exit_code)
 
 
 def _inputs(run: RunDirectory) -> tuple[Fingerprint, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from protonet import __version__ as protonet_version
 from protonet.errors import DataError, UsageError
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.tasks.failures import failure_of
 from protonet.jobs.training import join
 from protonet.jobs.training.join import (
     Invitation,
@@ -22,6 +24,7 @@ from protonet.jobs.training.join import (
     _inputs,
     ending_together,
     take_part,
+    watch,
 )
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.listeners import read_metrics
@@ -235,3 +238,34 @@ def test_a_batch_for_each_rank_is_a_larger_one(tmp_path: Path) -> None:
     tests = [read_metrics(each / "metrics.jsonl") for each in (run, tmp_path / "whole-1")]
     for ours_, theirs in zip(*tests, strict=True):
         assert ours_["epoch"] == theirs["epoch"]
+
+
+def test_a_network_that_fails_ends_all_with_a_message() -> None:
+    """As MPI raises it; the real thing is in tests/ranks/test_machines.py."""
+
+    class Torn(Communicator):
+        rank, size, host = 1, 2, "b"
+        failures = (ArithmeticError,)
+
+        def end_all(self, code: int) -> None:
+            codes.append(code)
+
+        def watch(self, on_lost: Callable[[str], object], code: int) -> None:
+            on_lost(f"rank 0 on a; others {code}")
+
+    told: list[str] = []
+    codes: list[int] = []
+
+    def tell(error: BaseException, where: str) -> int:
+        told.append(f"{where}{error}")
+        return failure_of(error).code
+
+    with ending_together(Torn(), tell):
+        raise ArithmeticError("connection reset")
+    watch(Torn(), tell)
+    assert told == [
+        "rank 1 on b: the ranks cannot reach each other any more: connection reset; all ranks were "
+        "stopped: --resume continues from the newest snapshot",
+        "rank 0 on a; others 6",
+    ]
+    assert codes == [6, 6]

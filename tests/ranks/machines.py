@@ -1,0 +1,147 @@
+"""Two machines on this one: network namespaces, each with an address, and the link between them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.ranks.started import MPIEXEC, environment
+
+_LAUNCHER = """#!/bin/sh
+# mpiexec calls it as it calls ssh: -x HOST COMMAND
+shift 2
+exec {inside} sh -c "$*"
+"""
+_LINK = "veth0"
+"""The name of the link on either machine."""
+_REFUSED = ("not permitted", "Permission denied", "not supported", "Unknown device type")
+"""What ``ip`` says without the rights, or on a kernel without namespaces or veth."""
+
+
+class Machines:
+    """Namespaces ``a`` and ``b`` with the addresses 10.77.0.1 and 10.77.0.2."""
+
+    def __init__(self, folder: Path) -> None:
+        self.names = tuple(f"protonet{os.getpid()}{letter}" for letter in "ab")
+        self._launcher = folder / "launcher"
+        self._launcher.write_text(_LAUNCHER.format(inside=shlex.join(self._inside(1))))
+        self._launcher.chmod(0o755)
+
+    def connect(self) -> None:
+        """Make the namespaces and the link."""
+        for name in self.names:
+            _ip("netns", "add", name)
+        ends = [["name", _LINK, "netns", name] for name in self.names]
+        _ip("link", "add", *ends[0], "type", "veth", "peer", *ends[1])
+        for number, name in enumerate(self.names, 1):
+            _ip("-n", name, "address", "add", f"10.77.0.{number}/24", "dev", _LINK)
+            for device in ("lo", _LINK):
+                _ip("-n", name, "link", "set", device, "up")
+        self._wait_for_link()
+
+    def cut(self) -> None:
+        """Take the link down."""
+        _ip("-n", self.names[0], "link", "set", _LINK, "down")
+
+    def mend(self) -> None:
+        """Take the link up again."""
+        _ip("-n", self.names[0], "link", "set", _LINK, "up")
+        self._wait_for_link()
+
+    def sent(self) -> int:
+        """Bytes that have left ``a`` over the link."""
+        command = ["cat", f"/sys/class/net/{_LINK}/statistics/tx_bytes"]
+        done = _run("ip", "netns", "exec", self.names[0], *command)
+        return int(done.stdout)
+
+    def start(
+        self, arguments: Sequence[object], folder: Path, **more: str
+    ) -> subprocess.Popen[str]:
+        """``protonet`` on two ranks, one on each machine."""
+        hosts = ["-hosts", "10.77.0.1,10.77.0.2", "-n", "2", "-ppn", "1"]
+        command = [MPIEXEC, "-launcher-exec", self._launcher, *hosts, sys.executable]
+        return subprocess.Popen(
+            [*self._inside(0), *map(str, [*command, "-m", "protonet", *arguments])],
+            cwd=folder,
+            # Processes of one machine would share memory instead.
+            env={**environment(), "UCX_TLS": "tcp", **more},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def processes(self, number: int) -> list[int]:
+        """The processes on a machine that are ranks."""
+        pids = [int(pid) for pid in _run("ip", "netns", "pids", self.names[number]).stdout.split()]
+        return [
+            pid for pid in pids if "protonet\0train" in _read(pid) and "-hosts" not in _read(pid)
+        ]
+
+    def remove(self) -> None:
+        """End what runs there, and remove the namespaces."""
+        for name in self.names:
+            for pid in _run("ip", "netns", "pids", name).stdout.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            _run("ip", "netns", "delete", name)
+
+    def _wait_for_link(self) -> None:
+        """The kernel tells the ends a moment later; MPI chooses devices when it starts."""
+        end = time.monotonic() + 10
+        while any(
+            " UP " not in _ip("-n", name, "-br", "link", "show", _LINK) for name in self.names
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def _inside(self, number: int) -> list[str]:
+        """The beginning of a command on a machine, which has a name of its own there."""
+        name = self.names[number]
+        named = ["sh", "-c", 'hostname "$0" && exec "$@"', "ab"[number]]
+        return ["ip", "netns", "exec", name, "unshare", "--uts", *named]
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _ip(*arguments: str) -> str:
+    done = _run("ip", *arguments)
+    told = f"ip {shlex.join(arguments)}: {done.stderr.strip()}"
+    if done.returncode and any(each in told for each in _REFUSED):
+        raise PermissionError(told)
+    assert done.returncode == 0, told
+    return done.stdout
+
+
+def _read(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
+
+
+@contextmanager
+def two_machines(folder: Path) -> Iterator[Machines]:
+    """Two machines; the test is skipped where this machine does not allow them."""
+    missing = [name for name in ("ip", "unshare", "hostname") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"two machines need the command {missing[0]}")
+    made = Machines(folder)
+    try:
+        try:
+            made.connect()
+        except PermissionError as error:
+            pytest.skip(f"network namespaces are not allowed here: {error}")
+        yield made
+    finally:
+        made.remove()
