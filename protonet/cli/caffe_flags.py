@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from protonet.cli.options import Count, Int32, gathered, with_options
+from protonet.errors import DeviceError
 
 if TYPE_CHECKING:
     from protonet.jobs.inference.open_net import NetOptions
@@ -112,17 +114,65 @@ def chosen_device(gpu: str | None, device: str | None) -> str:
     """
     if not gpu:  # -gpu="", as for Caffe
         return "cpu" if device is None else device
+    numbers = _numbers(gpu, device)
+    if len(numbers) > 1:
+        raise click.UsageError(
+            f"-gpu {gpu}: expected one GPU, got {len(numbers)}; only train uses several"
+        )
+    return f"cuda:{numbers[0]}"
+
+
+def training_device(gpu: str | None, device: str | None, started: int) -> tuple[str | None, int]:
+    """The device of the options of a training, None where there are none, and the ranks for it:
+    one for each GPU. ``started`` is the number of ranks that a launcher has started already, whose
+    hosts have GPUs of their own.
+
+    Raises:
+        click.UsageError: for two devices, or anything but numbers of GPUs.
+        DeviceError: for more GPUs than there are.
+    """
+    if not gpu:
+        return device, 1
+    if started > 1:
+        numbers = [""] if gpu == "all" else _numbers(gpu, device)
+        return "cuda:all" if gpu == "all" else f"cuda:{','.join(numbers)}", started
+    with _offering_others(gpu):
+        numbers = _numbers(gpu, device)
+        if len(numbers) > 1:
+            there = _all_gpus()
+            missing = [each for each in numbers if each not in there]
+            if missing:
+                raise DeviceError(
+                    f"-gpu {gpu}: this machine has {len(there)} GPU(s), no {', '.join(missing)}"
+                )
+    return f"cuda:{','.join(numbers)}", len(numbers)
+
+
+@contextmanager
+def _offering_others(gpu: str) -> Iterator[None]:
+    """In the block, errors of missing GPUs say what works without them."""
+    try:
+        yield
+    except DeviceError as error:
+        count = gpu.count(",") + 1
+        if count > 1:
+            error.add_note(
+                f"on the CPU, --ranks {count} --batch-per-rank does the same; on one GPU, "
+                f"iter_size times {count}"
+            )
+        raise
+
+
+def _numbers(gpu: str, device: str | None) -> list[str]:
+    """The numbers of the GPUs of ``-gpu``."""
     if device is not None:
         raise click.UsageError("-gpu and --device both choose a device; use one of them")
     numbers = _all_gpus() if gpu == "all" else gpu.split(",")
     if not all(number.isdecimal() for number in numbers):
         raise click.UsageError(f"-gpu {gpu}: expected the number of a GPU, or all")
-    if len(numbers) > 1:
-        raise click.UsageError(
-            f"-gpu {gpu}: expected one GPU, got {len(numbers)}; multi-GPU training is not "
-            "supported. A batch or iter_size larger by that factor gives the same updates"
-        )
-    return f"cuda:{numbers[0]}"
+    if len(set(numbers)) < len(numbers):
+        raise click.UsageError(f"-gpu {gpu} names a GPU twice; a rank needs one of its own")
+    return numbers
 
 
 def _all_gpus() -> list[str]:

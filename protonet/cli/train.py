@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.caffe_flags import chosen_device, chosen_stages
+from protonet.cli.caffe_flags import chosen_stages, training_device
 from protonet.cli.compute_options import no_fuse_option, precision_option, tf32_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
@@ -26,6 +26,7 @@ from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import choose_jobs
 from protonet.cli.untrusted_option import untrusted_option
 from protonet.errors import UsageError
+from protonet.ranks.mpi import number_of_ranks
 from protonet.train.interrupts import EFFECTS, Interrupts
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
         "protonet train --resume run --epochs 60",
         "protonet train --solver solver.prototxt",
         "protonet train -solver solver.prototxt -snapshot net_iter_500.solverstate -gpu 0",
+        "protonet train -solver solver.prototxt -gpu 0,1",
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
@@ -177,7 +179,13 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     help="Of a Lua text: write snapshots as .t7 files of Torch7 too.",
 )
 @rank_options
-@click.option("--gpu", "-gpu", metavar="N", help="The GPU to use, like --device cuda:N.")
+@click.option(
+    "--gpu",
+    "-gpu",
+    metavar="N[,N...]|all",
+    help="The GPU to use, like --device cuda:N. Several make a rank each; of a solver file, each "
+    "with the batch of the text, as with Caffe.",
+)
 @click.option("--out", type=_PATH, help="The new run directory. Default: runs/NAME-TIME.")
 @click.option(
     "--resume",
@@ -246,7 +254,10 @@ def command(
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
     effects = (options.pop("sigint_effect"), options.pop("sighup_effect"))
-    ranks = ranks_of(ctx, options.pop("ranks"), effects)
+    wanted, of_gpus = options.pop("ranks"), _take_gpus(options)
+    if of_gpus > 1 and network is None and resume is None:
+        options["batch_per_rank"] = True  # as Caffe's GPUs
+    ranks = ranks_of(ctx, of_gpus if wanted is None else wanted, effects)
 
     def run(job: Job) -> Outcome:
         with ExitStack() as stack:
@@ -263,13 +274,18 @@ def command(
     ctx.exit(code)
 
 
+def _take_gpus(options: dict[str, Any]) -> int:
+    """Make ``--gpu`` the device; return the ranks that it needs."""
+    gpu, device = options.pop("gpu"), options["device"]
+    options["device"], count = training_device(gpu, device, number_of_ranks())
+    return count
+
+
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The given options, by the names of the settings."""
     given = {k: v for k, v in options.items() if v is not None and v is not False}
     if options.get("mirror") is False:
         given["mirror"] = False
-    if "gpu" in given:
-        given["device"] = chosen_device(given.pop("gpu"), given.get("device"))
     if "stage" in given:
         given["stages"] = chosen_stages(given.pop("stage"))
     if given.pop("no_fuse", False):
