@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,17 +45,7 @@ class Device:
             return
         if kind != "cuda" or not (index or "0").isdigit():
             raise DeviceError(f"unknown device '{name}'; expected 'cpu' or 'cuda:N'")
-        try:
-            import cupy
-        except ImportError as error:
-            raise DeviceError(
-                f"device '{name}' needs CuPy, which is not installed: "
-                "pip install 'protonet[cuda12]' (or [cuda13])"
-            ) from error
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise DeviceError(f"device '{name}': no usable GPU ({error})") from error
+        cupy, count = load_cupy(name)
         if int(index or 0) >= count:
             raise DeviceError(f"device '{name}' is not there; this machine has {count} GPU(s)")
         cupy.cuda.Device(int(index or 0)).use()
@@ -156,6 +148,10 @@ class Device:
             return None
         return cudnn
 
+    def nccl(self) -> Any:
+        """CuPy's binding of NCCL, or None where NCCL is not installed."""
+        return load_nccl()
+
     def stream_pointer(self) -> int:
         """The current stream as the pointer that CUDA libraries take."""
         return int(self.xp.cuda.get_current_stream().ptr)
@@ -203,3 +199,33 @@ class _CompletedEvent:
 
     def synchronize(self) -> None:
         """Return at once."""
+
+
+def load_cupy(name: str) -> tuple[Any, int]:
+    """CuPy, and the number of GPUs; uses none of them yet.
+
+    Raises:
+        DeviceError: without CuPy or a usable GPU, for which device ``name`` asks.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceError(
+            f"device '{name}' needs CuPy, which is not installed: "
+            "pip install 'protonet[cuda12]' (or [cuda13])"
+        ) from error
+    try:
+        return cupy, int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(f"device '{name}': no usable GPU ({error})") from error
+
+
+def load_nccl() -> Any:
+    """CuPy's binding of NCCL; None without CuPy or NCCL."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy warns of a missing NCCL; the caller tells of it
+        try:
+            nccl = importlib.import_module("cupy.cuda.nccl")
+        except ImportError:
+            return None
+    return nccl if nccl.available else None

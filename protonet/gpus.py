@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protonet.device import Device
+from protonet.device import Device, load_cupy
 from protonet.errors import DeviceError
 
 
@@ -31,3 +31,14 @@ def gpu_properties(numbers: Sequence[int] | None = None) -> dict[int, dict[str, 
             "warp size": str(properties["warpSize"]),
         }
     return gpus
+
+
+def gpu_addresses(name: str) -> tuple[str, ...]:
+    """The PCI addresses of the GPUs that this process sees, in the order of their numbers; uses
+    none of them yet.
+
+    Raises:
+        DeviceError: without CuPy or a usable GPU, for which device ``name`` asks.
+    """
+    cupy, count = load_cupy(name)
+    return tuple(str(cupy.cuda.runtime.deviceGetPCIBusId(number)) for number in range(count))

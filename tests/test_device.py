@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from protonet.device import Device
+from protonet.device import Device, load_nccl
 from protonet.errors import DeviceError
 
 
@@ -99,3 +99,13 @@ def test_a_gpu_is_asked_for_its_own_time() -> None:
     out = SimpleNamespace(set=lambda host, stream: sent.append((host, stream)))
     device.send(np.zeros(2), out)
     assert sent[0][1] == "stream"  # type: ignore[index]
+
+
+def test_nccl_is_there_where_cupy_could_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for available in (True, False):
+        made = SimpleNamespace(available=available)
+        monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", made)
+        assert load_nccl() is (made if available else None)
+    monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
+    assert load_nccl() is None
+    assert Device().nccl() is None

@@ -45,3 +45,10 @@ def test_all_or_those_that_are_asked_for() -> None:
 def test_a_number_that_is_not_there() -> None:
     with pytest.raises(DeviceError, match="device 'cuda:2' is not there; this machine has 2"):
         gpus.gpu_properties([0, 2])
+
+
+def test_addresses_are_known_without_using_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = SimpleNamespace(deviceGetPCIBusId=lambda number: f"0000:0{number}:00.0")
+    cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
+    monkeypatch.setattr(gpus, "load_cupy", lambda name: (cupy, 2))
+    assert gpus.gpu_addresses("cuda:all") == ("0000:00:00.0", "0000:01:00.0")

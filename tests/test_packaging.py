@@ -79,7 +79,19 @@ def test_every_extra_that_is_named_is_there() -> None:
         *(ROOT / "protonet").rglob("*.py"),
     ]
     named = {each: extras_named(each.read_text()) for each in documents}
-    assert {"cudnn", "cudnn13"} <= named[ROOT / "CONTRIBUTING.md"] <= known
+    assert {"cudnn", "cudnn13", "nccl", "nccl13"} <= named[ROOT / "CONTRIBUTING.md"] <= known
     assert "web" in set().union(*named.values())
     wrong = {str(each): names - known for each, names in named.items() if names - known}
     assert wrong == {}
+
+
+def test_nccl_is_that_of_the_cuda_of_cupy() -> None:
+    """CuPy 14.2 loads NCCL from the package of its own CUDA: 2.18.1 or later for CUDA 12, which it
+    was built with 2.25.1 for, and 2.27.7 or later for CUDA 13.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert extras["nccl"] == ["nvidia-nccl-cu12>=2.25.1,<3"]
+    assert extras["nccl13"] == ["nvidia-nccl-cu13>=2.27.7,<3"]
+    assert extras["cuda12"][0].startswith("cupy-cuda12x[ctk]>=14.2,<15")
+    assert extras["cuda13"][0].startswith("cupy-cuda13x[ctk]>=14.2,<15")

@@ -1,4 +1,4 @@
-"""The passes of a net without their host work: what a CUDA graph can capture."""
+"""The forward pass of a net without its host work: what a CUDA graph can capture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protonet.graph.net import Net
 
 
 def can_capture(net: Net) -> bool:
-    """Whether ``run_passes`` and ``run_forward`` queue the same work each time.
+    """Whether ``run_forward`` and ``Net.backward`` queue the same work each time.
 
     Layers without bottoms must come first: their tops may share memory with the tops of earlier
     layers.
@@ -31,12 +31,6 @@ def run_data_layers(net: Net) -> None:
     for index, calls in net.forward_steps:
         if not net.plan.steps[index].bottoms:
             run(calls)
-
-
-def run_passes(net: Net) -> None:
-    """The rest of ``forward``, then ``backward``; advances the pass counter on the GPU only."""
-    run_forward(net)
-    net.backward()
 
 
 def run_forward(net: Net) -> None:

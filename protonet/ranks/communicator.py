@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from protonet.errors import UsageError
+
+if TYPE_CHECKING:
+    from protonet.device import Device
 
 NO_EXCHANGE = "these ranks send gradients as float32 only: leave the gradient precision at that"
 RESUMABLE = "all ranks were stopped: --resume continues from the newest snapshot"
@@ -64,11 +67,17 @@ class Communicator:
     host = ""
     failures: tuple[type[BaseException], ...] = ()
     """Errors of the network between the ranks."""
+    capturable = False
+    """Whether CUDA graphs can record its sums."""
 
     @property
     def alone(self) -> bool:
         """Whether there are no other ranks."""
         return self.size == 1
+
+    def on(self, _device: Device) -> Communicator:
+        """These ranks for arrays of a device, of which each has its own."""
+        return self
 
     def part(self, whole: int) -> Part:
         """The part of a batch that this rank computes; parts differ by one item at most.

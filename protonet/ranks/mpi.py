@@ -18,6 +18,8 @@ from protonet.ranks.watch import watch_machines
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+    from protonet.device import Device
+
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
 """Variables with the number of ranks that the launchers of MPICH, Open MPI and Slurm set."""
 
@@ -88,6 +90,21 @@ class MPICommunicator(Communicator):
         self.failures = (MPI.Exception,)
         self.rank, self.size = comm.rank, comm.size
         self.host = MPI.Get_processor_name()
+        self._on: dict[str, Communicator] = {}
+
+    def on(self, device: Device) -> Communicator:
+        """These ranks, with NCCL if the device is a GPU.
+
+        Raises:
+            DeviceError: without NCCL, or where it cannot connect the GPUs.
+        """
+        if device.is_cpu:
+            return self
+        if device.name not in self._on:
+            from protonet.ranks.nccl import NCCLCommunicator
+
+            self._on[device.name] = NCCLCommunicator(self, device)
+        return self._on[device.name]
 
     def sum(self, array: Any) -> None:
         """Replace an array by its sum over all ranks."""

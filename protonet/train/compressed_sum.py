@@ -72,7 +72,7 @@ class _Buffers:
 
     def unpack(self, message: Array, values: Array) -> None:
         """Write the numbers of a message."""
-        factor = float(message[:_HEADER].view(np.float32)[0])
+        factor = float(message[:_HEADER].view(np.float32)[0]) if self._scales else 1.0
         self._convert.widen(message[_HEADER : _HEADER + values.size].view(self._dtype), values)
         if factor != 1.0:
             self._xp.multiply(values, np.float32(1.0 / factor), out=values)

@@ -47,8 +47,10 @@ class GradientSum:
                 pending.append(self._begin(diff[place]))
 
     def begin_all(self) -> None:
-        """Begin the sum of all gradients, after a backward pass that was run step by step."""
-        self._pending.append(self._begin(self.net.store.diff))
+        """Begin the sums after the backward pass, in the order of ``backward``."""
+        for step, _ in self.net.backward_steps:
+            for place in self._due.get(step, ()):
+                self._pending.append(self._begin(self.net.store.diff[place]))
 
     def wait(self) -> None:
         """Wait for the sums."""

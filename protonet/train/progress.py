@@ -26,13 +26,13 @@ class Progress:
         """Start counting the iterations and seconds of the first display."""
         self._displayed = (iteration, time.perf_counter())
 
-    def tick_is_due(self, clock: float) -> bool:
+    def tick_is_due(self) -> bool:
         """Whether enough time has passed for another tick."""
-        return clock - self.last_tick > _TICK_SECONDS
+        return time.perf_counter() - self.last_tick > _TICK_SECONDS
 
-    def tick(self, iteration: int, loss: float, clock: float) -> None:
+    def tick(self, iteration: int, loss: float) -> None:
         """Emit the loss between displays."""
-        self.last_tick = clock
+        self.last_tick = time.perf_counter()
         self._emit(Ticked(iteration, loss))
 
     def display(self, iteration: int, loss: float, rate: float, outputs: Sequence[Output]) -> None:

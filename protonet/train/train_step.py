@@ -8,16 +8,19 @@ import numpy as np
 
 from protonet.blob import Shape
 from protonet.cuda_graph import GraphedCallable
-from protonet.graph.capture import can_capture, run_data_layers, run_passes
+from protonet.graph.capture import can_capture, run_data_layers, run_forward
 from protonet.graph.inspection import describe_passes
 from protonet.graph.net import Net
 from protonet.graph.parameters import rewrite_gradients
 from protonet.kernels.gradients import ZeroGradients
+from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.solvers.loss_scale import LossScale
 from protonet.solvers.update_rule import Rule
 from protonet.train.gradient_sum import GradientSum
-from protonet.train.losses import Losses
+from protonet.train.losses import Losses, losses_of
+
+_OLD_NCCL = "the sums over ranks: this version of NCCL cannot be captured"
 
 
 class TrainStep:
@@ -98,50 +101,90 @@ class CapturedTrainStep(TrainStep):
     What changes between iterations lies in GPU memory: the batch, which data layers copy there
     before the launch; the learning rate, which ``Rule.prepare`` writes; the pass counter, which the
     graph itself advances. Losses stay there until they are read. An iteration is one graph where
-    nothing happens between its passes and its update; otherwise they are two.
+    nothing happens between its passes and its update; otherwise they are two. The sums over
+    ``ranks`` are captured with the last pass where that is possible; otherwise they are made
+    between the two graphs.
     """
 
     can_iterate = True
 
     def __init__(
-        self, net: Net, rule: Rule, losses: Losses, scale: LossScale | None = None
+        self,
+        net: Net,
+        rule: Rule,
+        losses: Losses,
+        scale: LossScale | None = None,
+        ranks: Communicator = ALONE,
+        sent: Any = np.float32,
     ) -> None:
-        super().__init__(net, rule, losses, scale)
+        super().__init__(net, rule, losses, scale, ranks, sent)
+        self._capture_sums = self._sum is not None and ranks.capturable
+        self._sum_error = "" if self._capture_sums or self._sum is None else _OLD_NCCL
+        self._make_graphs()
+
+    def _make_graphs(self) -> None:
+        net, rule = self.net, self.rule
 
         def key() -> tuple[int, int]:
             return net.version, rule.version
 
-        def batch() -> tuple[Shape, ...]:
-            return net.batch
+        def variant() -> tuple[bool, tuple[Shape, ...]]:
+            return self._sums_now, net.batch
 
-        self._passes_graph = GraphedCallable(net.device, self._run_passes, key, batch)
+        self._passes_graph = GraphedCallable(net.device, self._run_passes, key, variant)
         self._update_graph = GraphedCallable(net.device, self._apply_update, key)
-        self._iteration_graph = GraphedCallable(net.device, self._iterate, key, batch)
+        self._iteration_graph = GraphedCallable(net.device, self._iterate, key, variant)
 
     @property
     def capture_errors(self) -> frozenset[str]:  # type: ignore[override]
         """Why parts of the iteration could not be captured."""
         parts = (self._passes_graph, self._update_graph, self._iteration_graph)
-        return frozenset(part.capture_error for part in parts if part.capture_error)
+        errors = (self._sum_error, *(part.capture_error for part in parts))
+        return frozenset(error for error in errors if error)
+
+    @property
+    def _sums_now(self) -> bool:
+        """Whether this pass is the last one, with which sums are captured."""
+        return self._capture_sums and not self._left
 
     def passes(self) -> None:
         """Forward and backward, with the next batch."""
         run_data_layers(self.net)
-        self._passes_graph()
+        self._left -= 1
+        summed = self._sums_now
+        self._launch(self._passes_graph)
+        if self._sum is not None and not self._left and not summed:
+            self._sum.begin_all()
         self.net.clock.count()
 
     def update(self, rate: float, iteration: int) -> None:
         """Update the parameters."""
+        if self._sum is not None:
+            self._sum.wait()
         self.rule.prepare(rate, iteration)
         self._update_graph()
 
     def iterate(self, rate: float, iteration: int) -> None:
         """Begin, one forward and backward pass, update."""
+        if self._sum is not None and not self._capture_sums:
+            self.begin()
+            self.passes()
+            self.update(rate, iteration)
+            return
         self.losses.count()
+        self._left = 0
         run_data_layers(self.net)
         self.rule.prepare(rate, iteration)
-        self._iteration_graph()
+        self._launch(self._iteration_graph)
         self.net.clock.count()
+
+    def _launch(self, graph: GraphedCallable) -> None:
+        """Run a graph; where it cannot be captured with its sums, the next ones are without."""
+        graph()
+        if graph.capture_error and self._capture_sums:
+            self._sum_error = f"the sums over ranks: {graph.capture_error}"
+            self._capture_sums = False
+            self._make_graphs()
 
     def _iterate(self) -> None:
         self._clear()
@@ -149,7 +192,12 @@ class CapturedTrainStep(TrainStep):
         self._apply_update()
 
     def _run_passes(self) -> None:
-        run_passes(self.net)
+        run_forward(self.net)
+        if self._sum is not None and self._sums_now:
+            self._sum.backward()
+            self._sum.wait()
+        else:
+            self.net.backward()
         self.losses.take()
 
     def _apply_update(self) -> None:
@@ -159,14 +207,22 @@ class CapturedTrainStep(TrainStep):
 
 
 def make_train_step(
+    solver: SolverParameter,
     net: Net,
     rule: Rule,
-    losses: Losses,
     scale: LossScale | None = None,
     ranks: Communicator = ALONE,
     sent: Any = np.float32,
+    *,
+    alone: bool = False,
 ) -> TrainStep:
-    """The fastest kind for a net, a rule, and the ranks, which send gradients in type ``sent``."""
-    if can_capture(net) and rule.capturable and ranks.alone:
-        return CapturedTrainStep(net, rule, losses, scale)
-    return TrainStep(net, rule, losses, scale, ranks, sent)
+    """The fastest kind for a net, a rule, and the ranks, which send gradients in type ``sent``.
+
+    With ``alone`` nothing else accumulates gradients.
+    """
+    losses = losses_of(net, solver.iter_size, max(1, solver.average_loss))
+    kind = CapturedTrainStep if can_capture(net) and rule.capturable else TrainStep
+    train_step = kind(net, rule, losses, scale, ranks, sent)
+    if alone and solver.iter_size == 1:
+        train_step.overwrite_gradients()
+    return train_step

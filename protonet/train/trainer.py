@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -34,14 +33,13 @@ from protonet.train.events import (
     Started,
     Stopped,
 )
-from protonet.train.losses import losses_of
 from protonet.train.progress import Progress, sharing_of
 from protonet.train.requests import Requests
 from protonet.train.resume import restore_resume_state, resume_state
 from protonet.train.smoothing import SmoothedLoss
 from protonet.train.snapshot import Snapshots, largest_file, read_resume, resume_errors, weights_of
 from protonet.train.testing import TestPasses, mean_over_ranks
-from protonet.train.train_step import TrainStep, make_train_step
+from protonet.train.train_step import make_train_step
 
 
 @dataclass(frozen=True)
@@ -104,13 +102,14 @@ class Trainer:
         self.rule = make_rule(solver, net.store, net.device, halt)
         if snapshots is not None:
             self.snapshots = snapshots.for_size(largest_file(net, self.rule.slots))
-        self.train_step = self._make_train_step(alone, sent)
+        self.train_step = make_train_step(
+            solver, net, self.rule, self.scale, ranks, sent, alone=alone
+        )
         self.average = WeightAverage(net, average) if average is not None else None
         self.callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         """Called before the passes of each iteration, and before its update."""
         self.iteration = 0
-        self._requests = Requests(ranks)
-        self._began = 0
+        self._requests, self._began = Requests(ranks), 0
         self._write_error: FormatError | None = None
         self.progress = Progress(self._emit, sharing_of(net, ranks, solver.iter_size))
 
@@ -170,6 +169,8 @@ class Trainer:
         # overflows are diagnosed from the loss, with the name of the layer
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self._advance(self.iteration + iterations)
+        if not self.ranks.alone:
+            self._take_losses()  # while all ranks are here
         if self._write_error is not None:
             self._give_up(self._write_error)
 
@@ -177,16 +178,15 @@ class Trainer:
         solver, train_step, average = self.solver, self.train_step, self.average
         progress = self.progress
         debug = solver.debug_info or self.net.plan.definition.net.debug_info
-        read_every_loss = self.net.device.is_cpu or not self.ranks.alone
+        read_every_loss = self.net.device.is_cpu
         at_once = train_step.can_iterate and solver.iter_size == 1 and not debug
-        while self.iteration < end and not self._requests.is_over(failed=bool(self._write_error)):
+        while self.iteration < end and not self._requests.is_over(progress.tick_is_due()):
             now = self.iteration
             due = tests_at(solver, now)
             if due and (now > 0 or solver.test_initialization) and not self.test():
                 return
             display = bool(solver.display) and now % solver.display == 0
-            clock = time.perf_counter()
-            tick = progress.tick_is_due(clock)
+            tick = self._requests.ticks
             rate = self.schedule.rate(now)
             if at_once and not (read_every_loss or display or tick or self.callbacks):
                 train_step.iterate(rate, now)
@@ -198,7 +198,7 @@ class Trainer:
                     outputs = mean_over_ranks(self.net, self.ranks)
                     progress.display(now, self.smoothed.value, rate, outputs)
                 elif tick:
-                    progress.tick(now, self.smoothed.value, clock)
+                    progress.tick(now, self.smoothed.value)
                 self._update(rate, debug)
             if average is not None:
                 average.update(now)
@@ -254,7 +254,10 @@ class Trainer:
 
     def snapshot(self) -> None:
         """Write the files of this iteration, unless its weights are not finite."""
-        if self.snapshots is None or self.ranks.rank:
+        if self.snapshots is None:
+            return
+        self._take_losses()
+        if self.ranks.rank:
             return
         if not math.isfinite(float(self.net.store.data.sum(dtype=np.float64))):
             raise TrainingError(explain_divergence(self.net, self.iteration))
@@ -269,7 +272,6 @@ class Trainer:
             with self.average.in_place():
                 averaged = self._stored(self.snapshots.hdf5)
         net = self._stored(self.snapshots.hdf5)
-        self._take_losses()
         resume = resume_state(*self._resumable())
         model, state = self.snapshots.save(net, history, resume, averaged)
         self._emit(Snapshotted(self.iteration, model, state))
@@ -292,13 +294,6 @@ class Trainer:
         if resume is not None:
             with resume_errors(state):
                 restore_resume_state(resume, *self._resumable())
-
-    def _make_train_step(self, alone: bool, sent: Any) -> TrainStep:
-        losses = losses_of(self.net, self.solver.iter_size, self.smoothed.window)
-        train_step = make_train_step(self.net, self.rule, losses, self.scale, self.ranks, sent)
-        if alone and self.solver.iter_size == 1:
-            train_step.overwrite_gradients()
-        return train_step
 
     def _stored(self, hdf5: bool) -> NetParameter | Weights:
         """The net in the form of its file: HDF5 has no size limit, a message has."""
@@ -329,7 +324,7 @@ class Trainer:
         solver = self.solver
         if solver.display and self.iteration % solver.display == 0:
             self.net.forward()
-            self._take_loss(self.net.loss())
+            self._take_loss(*self.ranks.sums([self.net.loss()]))
             self._emit(Concluded(self.iteration, self.smoothed.value))
         if tests_at(solver, self.iteration):
             self.test()
@@ -341,6 +336,7 @@ class Trainer:
                 listener(event)
             except FormatError as error:
                 self._write_error = self._write_error or error
+                self._requests.failed = True
 
     def _give_up(self, error: FormatError) -> None:
         """End with a snapshot, if that can still be written: it may be on another disk."""

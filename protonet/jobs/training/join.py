@@ -19,6 +19,7 @@ from protonet.jobs.training.reopen import reopen
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.text import Source, read_net
 from protonet.ranks.communicator import RESUMABLE, Communicator
+from protonet.ranks.devices import device_of
 from protonet.train.interrupts import INTERRUPTED, Interrupts
 from protonet.train.trainer import Result
 
@@ -64,10 +65,15 @@ def invite(
     settings: RunSettings | SolverSettings,
     state: Path | None = None,
 ) -> None:
-    """Let the other ranks ``join`` a run whose files are complete."""
+    """Let the other ranks ``join`` a run whose files are complete.
+
+    Raises:
+        DeviceError: for fewer GPUs than ranks of a host.
+    """
     if not ranks.alone:
         told = (protonet.__version__, _inputs(run))
         ranks.broadcast(Invitation(run.path.resolve(), settings, state, *told))
+        device_of(settings.device, ranks)
 
 
 def join(
@@ -82,7 +88,7 @@ def join(
     settings, run = invitation.settings, RunDirectory.open(invitation.run)
     _compare(invitation, run)
     files = reopen(run).files
-    device = Device(settings.device, tf32=settings.tf32)
+    device = Device(device_of(settings.device, ranks), tf32=settings.tf32)
     with Job(run, files, settings, device, ranks) as job:
         job.begin(invitation.state)
         return Outcome(run, job.train((), on_trainer))

@@ -20,6 +20,7 @@ from protonet.jobs.training.prolong import Length, change_length, finish_writing
 from protonet.jobs.training.reopen import Reopened, reopen
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.ranks.communicator import ALONE, Communicator
+from protonet.ranks.devices import first_device
 from protonet.train.events import Listener
 from protonet.train.listeners import read_metrics
 from protonet.train.snapshot import Snapshots
@@ -99,13 +100,13 @@ def resume(
         newest = _newest(run, found, length)
         _remove_torn(run, run.snapshots())
         settings = changes.put(found.record.settings)
-        processor = Device(changes.device_of(settings), tf32=settings.tf32)
+        there = replace(settings, device=changes.device_of(settings))
+        processor = Device(first_device(there.device, ranks), tf32=settings.tf32)
         run.update(settings=settings)
-        invite(ranks, run, settings, state := _state(run, found.record, newest))
+        invite(ranks, run, there, state := _state(run, found.record, newest))
         job = stack.enter_context(Job(run, found.files, settings, processor, ranks))
         job.begin(state)
-        told = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
-        notes = [*found.notes, told]
+        notes = [*found.notes, _told(newest)]
         if length:
             notes.append(change_length(run, found.files.solver, length, job.trainer))
         _rewind_metrics(run, newest, job.trainer.per_epoch)
@@ -130,6 +131,11 @@ def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
             f"{run.path}: this run is finished ({newest} iterations); {option} makes it longer"
         )
     return newest
+
+
+def _told(newest: int) -> str:
+    """Where a run was resumed."""
+    return f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
 
 
 def _state(run: RunDirectory, record: RunRecord, newest: int) -> Path | None:

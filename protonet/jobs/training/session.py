@@ -79,6 +79,7 @@ class Job:
         device: Device,
         ranks: Communicator = ALONE,
     ) -> None:
+        ranks = ranks.on(device)
         self.run, self.settings, self.ranks = run, settings, ranks
         context = settings.layer_context(run.path)
         snapshots = run.snapshots()

@@ -23,6 +23,7 @@ from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition
 from protonet.ranks.communicator import ALONE, Communicator
+from protonet.ranks.devices import first_device
 from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
 
@@ -52,7 +53,7 @@ def start(
     """
     settings = settled(settings, pasted.source.text)
     told = check_databases(settings)
-    device = Device(settings.device, tf32=settings.tf32)
+    device = Device(first_device(settings.device, ranks), tf32=settings.tf32)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(pasted), stack) as run:
             with _hinting(pasted, settings):
@@ -97,7 +98,7 @@ def start_solver(
     check_solver(files.solver)
     if settings.early_stop is not None and not files.tests:
         raise UsageError(f"early stop needs a test net, and {path} names none")
-    processor = Device(settings.device, tf32=settings.tf32)
+    processor = Device(first_device(settings.device, ranks), tf32=settings.tf32)
     if settings.seed is None:
         settings = replace(settings, seed=max(0, files.solver.random_seed))
     with ExitStack() as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 
@@ -12,6 +13,8 @@ class Queue:
 
     def __init__(self) -> None:
         self.kept: list[Callable[[], Any]] | None = None
+        self.beside: dict[int, list[Callable[[], Any]]] = {}
+        """Work of other streams, which is done when the main one waits for it."""
         self.captures = 0
         self.launches = 0
 
@@ -21,6 +24,15 @@ class Queue:
             work()
         else:
             self.kept.append(work)
+
+    def do_beside(self, stream: int, work: Callable[[], Any]) -> None:
+        """On another stream: as late as it may be."""
+        self.beside.setdefault(stream, []).append(work)
+
+    def join(self, stream: int) -> None:
+        """Wait for another stream."""
+        for work in self.beside.pop(stream, ()):
+            self.do(work)
 
     def refuse(self, what: str) -> None:
         """As CuPy does while a stream is captured."""
@@ -33,12 +45,13 @@ class EmulatedCuda:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
+        self._streams = count(1)
 
     def Stream(self, non_blocking: bool = False) -> EmulatedStream:  # noqa: N802
-        return EmulatedStream(self.queue)
+        return EmulatedStream(self.queue, next(self._streams))
 
     def Event(self, **how: Any) -> EmulatedEvent:  # noqa: N802
-        return EmulatedEvent()
+        return EmulatedEvent(self.queue)
 
     def MemoryPool(self) -> EmulatedPool:  # noqa: N802
         return EmulatedPool()
@@ -59,22 +72,23 @@ class EmulatedPool:
 
 
 class EmulatedEvent:
-    """All is over when it is recorded."""
+    """What was queued on a stream when it was recorded."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue, self.stream = queue, 0
 
     def record(self, stream: Any = None) -> None:
-        return
+        self.stream = 0 if stream is None else stream.ptr
 
     def synchronize(self) -> None:
-        return
+        self._queue.join(self.stream)
 
 
 class EmulatedStream:
     """Where captures begin and end."""
 
-    ptr = 0
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    def __init__(self, queue: Queue, ptr: int = 0) -> None:
+        self._queue, self.ptr = queue, ptr
 
     def __enter__(self) -> EmulatedStream:
         return self
@@ -83,7 +97,8 @@ class EmulatedStream:
         return
 
     def wait_event(self, event: EmulatedEvent) -> None:
-        return
+        if self.ptr == 0:
+            self._queue.join(event.stream)
 
     def begin_capture(self) -> None:
         assert self._queue.kept is None
@@ -92,6 +107,10 @@ class EmulatedStream:
 
     def end_capture(self) -> EmulatedGraph:
         assert self._queue.kept is not None
+        unjoined, self._queue.beside = self._queue.beside, {}
+        if unjoined:
+            self._queue.kept = None
+            raise RuntimeError("unjoined work of another stream at the end of stream capture")
         graph, self._queue.kept = EmulatedGraph(self._queue, self._queue.kept), None
         return graph
 

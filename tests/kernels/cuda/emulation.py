@@ -234,6 +234,7 @@ class EmulatedArrays:
     """NumPy with what else is asked of CuPy."""
 
     RawModule = EmulatedModule
+    ndarray = EmulatedArray
 
     def __init__(self) -> None:
         self.cuda = EmulatedCuda(QUEUE)
@@ -260,11 +261,11 @@ class EmulatedArrays:
 class EmulatedDevice(Device):
     """Takes the CUDA versions of kernels, on the CPU."""
 
-    def __init__(self, *, tf32: bool = False, cudnn: Any = None) -> None:
+    def __init__(self, *, tf32: bool = False, cudnn: Any = None, nccl: Any = None) -> None:
         super().__init__("cpu")
         self.name, self.is_cpu, self.xp, self.tf32 = "emulated", False, EmulatedArrays(), tf32
         self.blas, self.workspaces, self.stream = EmulatedBlas(), 0, 0
-        self._cudnn = cudnn
+        self._cudnn, self._nccl = cudnn, nccl
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
         array = np.empty(shape, dtype)
@@ -304,6 +305,9 @@ class EmulatedDevice(Device):
 
     def cudnn(self) -> Any:
         return self._cudnn
+
+    def nccl(self) -> Any:
+        return self._nccl
 
     def cublas(self) -> Any:
         return self.blas
