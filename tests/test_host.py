@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,18 @@ def test_no_limit_is_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_swap_is_bytes() -> None:
     assert host.swap_space() >= 0
+
+
+def test_addresses_are_those_of_the_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With interfaces that are made up: one without an address, and the loopback."""
+    known = {"lo": "127.0.0.1", "eth0": "192.0.2.7"}
+    monkeypatch.setattr(host.socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0"), (3, "down")])
+
+    def ioctl(_: int, request: int, given: bytes) -> bytes:
+        name = given.rstrip(b"\0").decode()
+        if name not in known:
+            raise OSError(99, "Cannot assign requested address")
+        return bytes(20) + socket.inet_aton(known[name]) + bytes(8)
+
+    monkeypatch.setattr(host.fcntl, "ioctl", ioctl)
+    assert host.network_addresses() == {"eth0": "192.0.2.7"}

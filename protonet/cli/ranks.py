@@ -46,10 +46,24 @@ def _tell(error: BaseException, where: str) -> int:
 
 
 def ranks_of(ctx: click.Context, wanted: int | None, effects: tuple[str, str]) -> Communicator:
-    """The ranks that this process was started with, if it is rank 0. Without any, start those
-    ``wanted``, and exit as they do; on another rank, take part and exit.
+    """``started_ranks``, on rank 0; on another rank, take part in its trainings and exit.
 
     ``effects`` are of the signals SIGINT and SIGHUP.
+    """
+    ranks = started_ranks(ctx, wanted)
+    if ranks.alone:
+        return ranks
+    from protonet.jobs.training import join
+
+    join.watch(ranks, _tell)
+    if ranks.rank:
+        ctx.exit(join.take_part(ranks, _tell, effects))
+    return ranks
+
+
+def started_ranks(ctx: click.Context, wanted: int | None) -> Communicator:
+    """The ranks that this process was started with. Without any, start those ``wanted``, and exit
+    as they do.
     """
     if wanted is not None and wanted > 1 and number_of_ranks() == 1:
         ended = launch(wanted, [*_command(), *sys.argv[1:]])
@@ -58,13 +72,6 @@ def ranks_of(ctx: click.Context, wanted: int | None, effects: tuple[str, str]) -
         ctx.exit(ended.code)
     ranks = communicator()
     leave_sign(ranks.rank)
-    if ranks.alone:
-        return ranks
-    from protonet.jobs.training import join
-
-    join.watch(ranks, _tell)
-    if ranks.rank:
-        ctx.exit(join.take_part(ranks, _tell, effects))
     return ranks
 
 

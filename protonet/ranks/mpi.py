@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from protonet.errors import UsageError
@@ -28,6 +29,8 @@ _PASSED_ON = 0.3
 _ENDED = 5
 """Seconds in which MPI must end the ranks."""
 
+_TOLD = 4
+"""Lines of a library's own words that are of use; MPICH's tell then how it was built."""
 MISSING = (
     "several ranks need MPI: pip install 'protonet[mpi]', or mpi4py for the MPI of your cluster"
 )
@@ -39,6 +42,38 @@ def number_of_ranks(environment: Mapping[str, str] = os.environ) -> int:
     if "SLURM_STEP_NUM_TASKS" in environment and "PMI_RANK" in environment:
         sizes.append(environment["SLURM_STEP_NUM_TASKS"])
     return max([1, *(int(size) for size in sizes if size.isdigit())])
+
+
+@dataclass(frozen=True)
+class Library:
+    """An MPI library: vendor and version, the version of the standard, that of mpi4py, and what the
+    library tells of itself.
+    """
+
+    vendor: str
+    standard: str
+    binding: str
+    details: tuple[str, ...]
+
+
+def library() -> Library | None:
+    """The MPI library; None without one, or without mpi4py. Starts no ranks."""
+    try:
+        import mpi4py
+
+        if "mpi4py.MPI" not in sys.modules:
+            mpi4py.rc.initialize = False
+        from mpi4py import MPI
+    except (ImportError, RuntimeError):  # no mpi4py; no MPI library
+        return None
+    vendor, version = MPI.get_vendor()
+    told = [" ".join(line.split()) for line in MPI.Get_library_version().splitlines()]
+    return Library(
+        f"{vendor} {'.'.join(map(str, version))}",
+        ".".join(map(str, MPI.Get_version())),
+        mpi4py.__version__,
+        tuple(line for line in told if line)[:_TOLD],
+    )
 
 
 def communicator() -> Communicator:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
 from protonet.errors import DeviceError
@@ -27,3 +29,20 @@ def test_what_is_not_there(protonet: Any) -> None:
     found = protonet("device-query", "-gpu", "first")
     assert found.returncode == 2
     assert "expected comma-separated numbers, or all" in found.stderr
+
+
+def test_ranks_and_what_connects_them(protonet: Any) -> None:
+    """Real ranks; each tells its place once, and rank 0 all else."""
+    found = protonet("device-query", "--ranks", "2")
+    assert (found.returncode, found.stderr) == (0, "")
+    told = found.stdout.splitlines()
+    host = os.uname().nodename
+    assert [line for line in told if line.startswith("rank ")] == [
+        f"rank 0: {host}",
+        f"rank 1: {host}",
+    ]
+    assert sum(line.startswith("  threads: ") for line in told) == 2
+    (mpi,) = (line for line in told if line.startswith("MPI: "))
+    assert re.fullmatch(r"MPI: .+ [\d.]+, MPI [\d.]+, mpi4py [\d.]+", mpi)
+    assert any(line.startswith("  mpiexec: /") for line in told)
+    assert sum(line.startswith("NCCL: ") for line in told) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from protonet.errors import UsageError
 from protonet.ranks.communicator import ALONE
-from protonet.ranks.mpi import communicator, number_of_ranks
+from protonet.ranks.mpi import communicator, library, number_of_ranks
 from tests.ranks.started import on_ranks
 
 
@@ -84,3 +86,16 @@ if ranks.rank == 0:
     )
     same = "[0.0, 6.0, 12.0, 18.0], [3.0, 3.0, 3.0, 3.0, 3.0], [7.0, 7.0], (True, False), 'of 0'"
     assert told.splitlines() == [f"(0, {same}, 0, 3)", f"(1, {same}, 3, 3)", f"(2, {same}, 6, 4)"]
+
+
+def test_the_library_is_known_without_ranks() -> None:
+    found = library()
+    assert found is not None
+    assert re.fullmatch(r"\D+ [\d.]+", found.vendor)
+    assert all(re.fullmatch(r"\d+(\.\d+)+", each) for each in (found.standard, found.binding))
+    assert 1 <= len(found.details) <= 4
+
+
+def test_without_mpi4py_there_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert library() is None
