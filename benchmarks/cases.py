@@ -68,18 +68,23 @@ class Case:
                 layer.exclude.add()  # a rule without conditions: in every state
         return definition
 
-    def training(self, *, dropout: bool = True) -> Plan:
-        """The plan of training; without ``dropout`` nothing is random in it."""
+    def training(self, *, dropout: bool = True, share: float = 1.0) -> Plan:
+        """The plan of training; without ``dropout`` nothing is random in it. ``share`` is the
+        weight of its batch in the mean over the batches of all ranks.
+        """
         definition = self.definition(self.batch, deploy=False, dropout=dropout)
+        for layer in definition.net.layer:
+            if share != 1.0 and layer.type in _JUDGES - {"Accuracy"}:
+                layer.loss_weight[:] = [share * each for each in layer.loss_weight or [1.0]]
         return plan_net(definition, phase=TRAIN, stages=["train"])
 
     def inference(self, batch: int) -> Plan:
         """The plan of inference at a batch."""
         return plan_net(self.definition(batch, deploy=True), phase=TEST, stages=["deploy"])
 
-    def inputs(self, plan: Plan) -> dict[str, np.ndarray]:
-        """The same arrays at each call, by the names of the plan's inputs."""
-        generator = np.random.default_rng(0)
+    def inputs(self, plan: Plan, rank: int = 0) -> dict[str, np.ndarray]:
+        """The same arrays at each call on a rank, by the names of the plan's inputs."""
+        generator = np.random.default_rng(rank)
         found = {}
         for value in plan.inputs:
             shape = value.shape or ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cases import Case
-from processes import Side
+from processes import Asker
 
 _OUTPUTS = 1e-3
 """Outputs and losses: the largest difference, relative to the largest value."""
@@ -28,7 +28,7 @@ class DifferenceError(Exception):
     """The sides do not compute the same: the benchmark would compare two things."""
 
 
-def check_inference(case: Case, sides: Mapping[str, Side], weights: Path) -> None:
+def check_inference(case: Case, sides: Mapping[str, Asker], weights: Path) -> None:
     """The outputs of both sides at the case's batch are the same."""
     for side in sides.values():
         side.ask("inference", case=case.name, weights=str(weights), batch=case.batch)
@@ -37,7 +37,7 @@ def check_inference(case: Case, sides: Mapping[str, Side], weights: Path) -> Non
     _same_values(case, "output", protonet["output"], pytorch["output"], _allowed(sides))
 
 
-def check_training(case: Case, sides: Mapping[str, Side], weights: Path) -> None:
+def check_training(case: Case, sides: Mapping[str, Asker], weights: Path) -> None:
     """Two iterations without Dropout have the same loss and change each parameter equally.
 
     That covers the pass backward, rate, momentum and weight decay.
@@ -66,7 +66,7 @@ def check_training(case: Case, sides: Mapping[str, Side], weights: Path) -> None
             )
 
 
-def _results(sides: Mapping[str, Side], folder: Path) -> list[dict[str, np.ndarray]]:
+def _results(sides: Mapping[str, Asker], folder: Path) -> list[dict[str, np.ndarray]]:
     """The results of each side, protonet first."""
     found = []
     for name in ("protonet", "pytorch"):
@@ -78,7 +78,7 @@ def _results(sides: Mapping[str, Side], folder: Path) -> list[dict[str, np.ndarr
     return found
 
 
-def _allowed(sides: Mapping[str, Side]) -> float:
+def _allowed(sides: Mapping[str, Asker]) -> float:
     return _OUTPUTS if sides["protonet"].setting.is_exact else _ROUNDED
 
 

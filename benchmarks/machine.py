@@ -13,7 +13,7 @@ THREADS = 2
 """Threads and cores of either side, whatever the machine has."""
 
 _CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NVPL_")
-_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _GPU_PACKAGES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
@@ -27,7 +27,7 @@ _SETS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd",
 def clean_environment() -> dict[str, str]:
     """The environment without choices of kernels, with ``THREADS`` threads for every pool."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_CHOICES)}
-    return kept | dict.fromkeys(_POOLS, str(THREADS))
+    return kept | dict.fromkeys(POOLS, str(THREADS))
 
 
 def keep_to_cores() -> None:

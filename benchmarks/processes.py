@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from machine import clean_environment
 from settings import Setting
@@ -18,6 +18,19 @@ from settings import Setting
 _WORKER = Path(__file__).with_name("worker.py")
 _REST = 0.05
 """Seconds before a side's turn: threads of the other that still spin go to sleep meanwhile."""
+
+
+class Asked(Protocol):
+    """What can be asked to run its job."""
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Send a request and wait for the reply."""
+
+
+class Asker(Asked, Protocol):
+    """A side that is checked."""
+
+    setting: Setting
 
 
 class Side:
@@ -44,15 +57,6 @@ class Side:
             raise RuntimeError(f"the process of '{self.name}' ended at {request} {arguments}")
         return json.loads(answer)
 
-    def iterations_in(self, seconds: float) -> int:
-        """How many iterations of its job take so long; at least one. Warms up."""
-        self.ask("run", iterations=1)
-        count, took = 1, self.ask("run", iterations=1)
-        while took < seconds / 4:
-            count *= 4
-            took = self.ask("run", iterations=count)
-        return max(1, math.ceil(seconds * count / took))
-
     def __enter__(self) -> Side:
         return self
 
@@ -66,12 +70,22 @@ class Side:
         self._process.communicate()
 
 
-def alternate(sides: Mapping[str, Side], rounds: int, seconds: float) -> dict[str, list[float]]:
+def iterations_in(side: Asked, seconds: float) -> int:
+    """How many iterations of a side's job take so long; at least one. Warms up."""
+    side.ask("run", iterations=1)
+    count, took = 1, side.ask("run", iterations=1)
+    while took < seconds / 4:
+        count *= 4
+        took = side.ask("run", iterations=count)
+    return max(1, math.ceil(seconds * count / took))
+
+
+def alternate(sides: Mapping[str, Asked], rounds: int, seconds: float) -> dict[str, list[float]]:
     """Seconds per iteration of each side's job, a number for each round.
 
     Every round has a turn of each side, of about ``seconds``; who begins alternates.
     """
-    counts = {name: side.iterations_in(seconds) for name, side in sides.items()}
+    counts = {name: iterations_in(side, seconds) for name, side in sides.items()}
     found: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
         for name in list(sides)[:: 1 if number % 2 == 0 else -1]:

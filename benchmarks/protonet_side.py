@@ -15,6 +15,7 @@ from protonet.graph.plan import Plan
 from protonet.layers import layer_class, layer_types
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.trainer import Trainer
 from settings import DECAY, MOMENTUM, RATE, Setting
 
@@ -41,10 +42,16 @@ class Training:
     """
 
     def __init__(
-        self, case: Case, weights: Path | None, setting: Setting, *, dropout: bool = True
+        self,
+        case: Case,
+        weights: Path | None,
+        setting: Setting,
+        *,
+        dropout: bool = True,
+        ranks: Communicator = ALONE,
     ) -> None:
-        plan = case.training(dropout=dropout)
-        self.net = _filled(_net(plan, setting), case, plan)
+        plan = case.training(dropout=dropout, share=1 / ranks.size)
+        self.net = _filled(_net(plan, setting), case, plan, ranks.rank)
         if weights is not None:
             _load(self.net, np.load(weights))
         solver = SolverParameter(
@@ -54,7 +61,8 @@ class Training:
             weight_decay=DECAY,
             max_iter=2**31 - 1,
         )
-        self._trainer = Trainer(solver, self.net, alone=True)
+        self.ranks = ranks
+        self._trainer = Trainer(solver, self.net, alone=True, ranks=ranks)
 
     def run(self, iterations: int) -> None:
         """Train so many iterations."""
@@ -63,7 +71,7 @@ class Training:
 
     def results(self) -> dict[str, np.ndarray]:
         """The loss of the last iteration, and every parameter that is learned."""
-        found = {"loss": np.array(self.net.loss())}
+        found = {"loss": np.array(*self.ranks.sums([self.net.loss()]))}
         for name, array in named_params(self.net).items():
             layer, index = name.rsplit("/", 1)
             if self.net.params[layer][int(index)].lr_mult:
@@ -151,8 +159,8 @@ def named_params(net: Net) -> dict[str, np.ndarray]:
     }
 
 
-def _filled(net: Net, case: Case, plan: Plan) -> Net:
-    for name, values in case.inputs(plan).items():
+def _filled(net: Net, case: Case, plan: Plan, rank: int = 0) -> Net:
+    for name, values in case.inputs(plan, rank).items():
         net.device.put(np.asarray(values, np.float32), net.blobs[name].data)
     return net
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,13 @@ class Training:
     """
 
     def __init__(
-        self, case: Case, weights: Path | None, setting: Setting, *, dropout: bool = True
+        self,
+        case: Case,
+        weights: Path | None,
+        setting: Setting,
+        *,
+        dropout: bool = True,
+        rank: int = 0,
     ) -> None:
         self.setting = setting
         plan = case.training(dropout=dropout)
@@ -59,8 +66,9 @@ class Training:
         if weights is not None:
             self.net.load(np.load(weights))
         self.net.module.to(setting.device)
-        self.inputs = _tensors(case, plan, setting)
+        self.inputs = _tensors(case, plan, setting, rank)
         self.net.module.train()
+        self.forward: Callable[..., torch.Tensor] = self.net.module.forward
         self.optimizer = torch.optim.SGD(
             self.net.module.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY
         )
@@ -75,7 +83,7 @@ class Training:
         for number in range(iterations):
             optimizer.zero_grad()
             with _rounding(self.setting):
-                loss = self.net.module.forward(*self.inputs)
+                loss = self.forward(*self.inputs)
             if scaler is None:
                 loss.backward()
                 optimizer.step()
@@ -141,7 +149,7 @@ class Gemm:
         _wait(self.setting)
 
 
-def _tensors(case: Case, plan: Plan, setting: Setting) -> list[torch.Tensor]:
-    """The inputs in the plan's order."""
-    arrays = case.inputs(plan)
+def _tensors(case: Case, plan: Plan, setting: Setting, rank: int = 0) -> list[torch.Tensor]:
+    """The inputs of a rank in the plan's order."""
+    arrays = case.inputs(plan, rank)
     return [torch.from_numpy(arrays[value.name]).to(setting.device) for value in plan.inputs]

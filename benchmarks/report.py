@@ -27,7 +27,7 @@ class Timing:
     seconds: dict[str, list[float]]
 
     def __str__(self) -> str:
-        times = (_number(self.milliseconds(side)) for side in self.seconds)
+        times = (number_text(self.milliseconds(side)) for side in self.seconds)
         return f"{self.kind} {self.batch}: {' and '.join(times)} ms"
 
     def milliseconds(self, side: str) -> float | None:
@@ -90,7 +90,7 @@ class Results:
             yield self._seed()
         targets = list(self.targets())
         if targets:
-            yield _targets(targets)
+            yield targets_table(targets)
 
     def _gemm(self) -> str:
         names = {"protonet": "cuBLAS" if self.setting.on_gpu else "NumPy", "pytorch": "PyTorch"}
@@ -105,26 +105,26 @@ class Results:
             if timing.kind != kind:
                 continue
             row = [timing.case.title, str(timing.batch)]
-            row += [_number(timing.milliseconds(side)) for side in ("protonet", "pytorch")]
-            row.append(_number(timing.ratio, " x"))
+            row += [number_text(timing.milliseconds(side)) for side in ("protonet", "pytorch")]
+            row.append(number_text(timing.ratio, " x"))
             for side in ("protonet", "pytorch"):
                 rate = timing.rate(side)
-                row.append(_number(rate))
+                row.append(number_text(rate))
                 row.append("" if rate is None or not most else f"{100 * rate / most:.0f} %")
             rows.append(row)
         head = ["network", "batch", "protonet ms", "PyTorch ms", "ratio"]
         head += ["protonet GFLOP/s", "share", "PyTorch GFLOP/s", "share"]
         what = "one iteration" if kind == TRAINING else "one pass"
         note = "ratio: how many times as fast as PyTorch; share: of the best rate above."
-        return f"## {kind.capitalize()}, {what}\n\n{_table(head, rows)}\n\n{note}"
+        return f"## {kind.capitalize()}, {what}\n\n{table(head, rows)}\n\n{note}"
 
     def _memory(self) -> str:
         rows = []
         for found in self.memory:
             row = [found.case.title, found.kind, str(found.batch)]
             for side in ("protonet", "pytorch"):
-                row.append(_number(found.above_imports(side)))
-                row.append(_number(found.sides[side][1] if side in found.sides else None))
+                row.append(number_text(found.above_imports(side)))
+                row.append(number_text(found.sides[side][1] if side in found.sides else None))
             rows.append(row)
         head = ["network", "kind", "batch", "protonet MiB", "whole process"]
         head += ["PyTorch MiB", "whole process"]
@@ -132,13 +132,13 @@ class Results:
             head = ["network", "kind", "batch", "protonet MiB", "PyTorch MiB"]
             rows = [[*row[:3], row[3], row[5]] for row in rows]
             note = "Each in a fresh process: the most that its pool took of the GPU's memory."
-            return f"## Peak memory\n\n{_table(head, rows)}\n\n{note}"
+            return f"## Peak memory\n\n{table(head, rows)}\n\n{note}"
         note = (
             "Each in a fresh process. MiB: the peak (VmHWM) less what the process held right "
             "after its imports (VmRSS; of PyTorch after a step of a tiny network, which imports "
             "more); whole process: the peak itself."
         )
-        return f"## Peak memory\n\n{_table(head, rows)}\n\n{note}"
+        return f"## Peak memory\n\n{table(head, rows)}\n\n{note}"
 
     def _seed(self) -> str:
         rows = []
@@ -148,7 +148,7 @@ class Results:
         if self.start:
             took = statistics.median(self.start)
             rows.append(["start of `protonet train` to its first iteration", f"{took:.2f} s"])
-        return f"## The seed network\n\n{_table(['what', 'median'], rows)}"
+        return f"## The seed network\n\n{table(['what', 'median'], rows)}"
 
     def targets(self) -> Iterable[Target]:
         """The targets that this run has measurements for."""
@@ -195,7 +195,10 @@ class Target:
     def at_most(name: str, wanted: float, found: float, unit: str) -> Target:
         """An upper bound."""
         return Target(
-            name, f"at most {_number(wanted)}{unit}", f"{_number(found)}{unit}", found <= wanted
+            name,
+            f"at most {number_text(wanted)}{unit}",
+            f"{number_text(found)}{unit}",
+            found <= wanted,
         )
 
 
@@ -223,7 +226,7 @@ _ON_GPU = {"lenet": 3.0, "resnet50": 1.0}
 """The same of training on a GPU, whatever the precision."""
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def number_text(value: float | None, unit: str = "") -> str:
     """Three digits; empty where there is no measurement."""
     if value is None:
         return ""
@@ -231,15 +234,16 @@ def _number(value: float | None, unit: str = "") -> str:
     return f"{value:.{digits}f}{unit}"
 
 
-def _targets(targets: Sequence[Target]) -> str:
+def targets_table(targets: Sequence[Target]) -> str:
+    """The targets under a heading."""
     rows = [
         [target.name, target.wanted, target.found, "met" if target.met else "not met"]
         for target in targets
     ]
-    return f"## Targets\n\n{_table(['target', 'wanted', 'measured', 'result'], rows)}"
+    return f"## Targets\n\n{table(['target', 'wanted', 'measured', 'result'], rows)}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns are also aligned numbers are right-aligned."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     right = [
