@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from protonet.cli.segment_pictures import free_name
+from protonet.cli.answer_pictures import AnswerPictures
 
 if TYPE_CHECKING:
-    from protonet.jobs.detection.detector import Detection, Detector
+    from protonet.jobs.detection.detector import Detector, ImageDetections
     from protonet.jobs.inference.predictor import Prediction
 
 
-class BoxPictures:
+class BoxPictures(AnswerPictures["ImageDetections"]):
     """Answers of a net that finds boxes.
 
     Args:
@@ -24,43 +23,31 @@ class BoxPictures:
     """
 
     def __init__(self, detector: Detector, folder: Path | None, threshold: float) -> None:
-        self._detector, self._folder, self._threshold = detector, folder, threshold
-        self._names: set[str] = set()
-        self.outputs = detector.outputs
+        super().__init__(detector.outputs, folder)
+        self._detector, self._threshold = detector, threshold
 
-    def print(self, prediction: Prediction) -> None:
-        """Score, class and corners of each box, and the name of the picture."""
-        found = self._found(prediction)
-        boxes = "1 box" if len(found) == 1 else f"{len(found)} boxes"
-        least = f"with a score of {self._threshold:g} or more"
-        click.echo(f"{prediction.image}: {', '.join(self.outputs)}, {boxes} {least}")
-        for each in found:
+    def found(self, prediction: Prediction) -> ImageDetections:
+        """All boxes."""
+        return self._detector.detections(prediction)
+
+    def lines(self, found: ImageDetections) -> Iterator[str]:
+        """Score, class and corners of each box with the least score or a higher one."""
+        boxes = found.above(self._threshold)
+        count = "1 box" if len(boxes) == 1 else f"{len(boxes)} boxes"
+        yield f"{count} with a score of {self._threshold:g} or more"
+        for each in boxes:
             corners = " ".join(f"{value:7.1f}" for value in each.box)
-            click.echo(f"  {each.score:6.4f}  {corners}  {each.name}")
-        for path in self._written(prediction, found):
-            click.echo(f"  {path}")
+            yield f"{each.score:6.4f}  {corners}  {each.name}"
 
-    def as_json(self, prediction: Prediction) -> dict[str, Any]:
-        """The boxes, the size of the image, and the picture."""
+    def values(self, found: ImageDetections) -> dict[str, Any]:
+        """The boxes, and the size of the image."""
         from protonet.jobs.detection.detector import as_json
 
-        found = self._found(prediction)
-        height, width = prediction.size
-        boxes = [as_json(each) for each in found]
-        pictures = [str(path) for path in self._written(prediction, found)]
-        told = {"width": width, "height": height, "detections": boxes}
-        return {**told, **({"pictures": pictures} if pictures else {})}
+        boxes = [as_json(each) for each in found.above(self._threshold)]
+        return {"width": found.width, "height": found.height, "detections": boxes}
 
-    def _found(self, prediction: Prediction) -> tuple[Detection, ...]:
-        return self._detector.detections(prediction).above(self._threshold)
-
-    def _written(self, prediction: Prediction, found: tuple[Detection, ...]) -> list[Path]:
-        """Write the image with its boxes."""
-        from protonet.formats.atomic import write_atomic
+    def pictures(self, image: Path, found: ImageDetections) -> Mapping[str, bytes]:
+        """The image with its boxes."""
         from protonet.jobs.detection.pictures import draw_boxes
 
-        if self._folder is None:
-            return []
-        path = self._folder / f"{free_name(self._names, prediction.image.stem)}_boxes.png"
-        write_atomic(path, draw_boxes(prediction.image, found))
-        return [path]
+        return {"boxes": draw_boxes(image, found.above(self._threshold))}

@@ -37,7 +37,8 @@ def command(runs: Sequence[Path], sort: str | None, out: Path | None) -> None:
     each output with its iteration.
 
     The best loss or error is the lowest, the best accuracy, mean IoU or average precision the
-    highest; of other outputs the last value is shown. The best of each column has a star.
+    highest; of other outputs the last value is shown. The best of each column has a star. Paths are
+    as short as they still differ; the file of --csv has all of them.
     """
     from protonet.formats.atomic import write_atomic
     from protonet.jobs.comparison.table import read_row, table_of, to_csv
@@ -66,12 +67,12 @@ def _sorted(table: Table, column: str) -> Table:
 
 def _print(table: Table) -> None:
     from protonet.cli.terminal import print_table
-    from protonet.jobs.comparison.table import setting_text
 
+    texts = {name: table.texts(name) for name in table.settings}
     winners = {name: table.winners(name) for name in table.outputs}
     rows = []
     for place, row in enumerate(table.rows):
-        cells = [row.name, *(setting_text(row.settings.get(name)) for name in table.settings)]
+        cells = [row.name, *(texts[name][place] for name in table.settings)]
         for name in table.outputs:
             best, star = row.best.get(name), "*" if place in winners[name] else ""
             cells.append("" if best is None else f"{best.value:.6g}{star} ({best.iteration})")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +22,7 @@ from protonet.cli.terminal import note
 if TYPE_CHECKING:
     import numpy as np
 
-    from protonet.cli.special_answers import SpecialAnswers
+    from protonet.cli.answer_pictures import AnswerPictures
     from protonet.errors import DataError
     from protonet.jobs.inference.predictor import ImagePredictor, Prediction
 
@@ -235,7 +235,7 @@ def _answer(
     predictor: ImagePredictor,
     images: Sequence[Path],
     as_json: bool,
-    special: SpecialAnswers | None,
+    special: AnswerPictures[Any] | None,
 ) -> int:
     """Print the prediction for each image; return how many could not be read."""
     from protonet.jobs.inference.classification import answer_json

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from protonet.cli.answer_pictures import AnswerPictures, make_folder
 from protonet.cli.box_pictures import BoxPictures
-from protonet.cli.segment_pictures import SegmentPictures, make_folder
+from protonet.cli.segment_pictures import SegmentPictures
 
 if TYPE_CHECKING:
-    from protonet.jobs.inference.predictor import ImagePredictor, Prediction
-
-
-class SpecialAnswers(Protocol):
-    """Tells some outputs of a net in their own form."""
-
-    outputs: tuple[str, ...]
-
-    def print(self, prediction: Prediction) -> None:
-        """Print the answer for an image; write its pictures."""
-
-    def as_json(self, prediction: Prediction) -> dict[str, Any]:
-        """The answer for an image; write its pictures."""
+    from protonet.jobs.inference.predictor import ImagePredictor
 
 
 def special_answers(
     predictor: ImagePredictor, run: Path, folder: Path | None, opacity: float, threshold: float
-) -> SpecialAnswers | None:
+) -> AnswerPictures[Any] | None:
     """The answers of a segmentation or a detector; None for another net.
 
     Raises:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protonet.errors import ProtonetError, UsageError
@@ -26,11 +26,14 @@ _ROWS: Recent[Row] = Recent(2000)
 
 @dataclass(frozen=True)
 class Compared:
-    """Trainings, their table with a row for each, and the number of those that were asked for."""
+    """Trainings, their table with a row for each, and the number of those that were asked for.
+    ``names`` are those of the data sets, by folder.
+    """
 
     jobs: tuple[Job, ...]
     table: Table
     total: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
         """The table as JSON values."""
@@ -86,7 +89,9 @@ def chosen_trainings(site: Site, ids: str, group: str) -> tuple[list[Job], int]:
 def compare(site: Site, jobs: Sequence[Job], total: int | None = None) -> Compared:
     """The table of some trainings. What has not changed is not read again."""
     rows = [_row(site, job) for job in jobs]
-    return Compared(tuple(jobs), table_of(rows), len(jobs) if total is None else total)
+    needed = dict.fromkeys(each for job in jobs for each in job.needs)
+    names = {str(site.workspace.job(each) / "data"): site.store.get(each).name for each in needed}
+    return Compared(tuple(jobs), table_of(rows), len(jobs) if total is None else total, names)
 
 
 def _row(site: Site, job: Job) -> Row:

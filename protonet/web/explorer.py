@@ -16,8 +16,14 @@ _STYLE = """<style>
 .swagger-ui .info .title small,
 .swagger-ui .info .title small.version-stamp { background: #3b4151; }
 .swagger-ui .info .link .url { color: #1a639f; }
+.swagger-ui .model-box, .swagger-ui .model-box-control, .swagger-ui .model-title {
+  max-width: 100%; white-space: normal; overflow-wrap: anywhere; text-align: left; }
+.swagger-ui .opblock-body, .swagger-ui .model-container { overflow-x: auto; }
+.swagger-ui .opblock .opblock-summary { flex-wrap: wrap; }
 </style>"""
-"""Colors that can be read; the bundled ones have too little contrast."""
+"""Colors that can be read, as the bundled ones have too little contrast, and words that break where
+a screen is narrow.
+"""
 
 
 def add_explorer(app: FastAPI) -> None:

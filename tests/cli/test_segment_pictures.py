@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.cli.segment_pictures import SegmentPictures, make_folder
+from protonet.cli.segment_pictures import SegmentPictures
 from protonet.data.class_table import ClassTable
-from protonet.errors import UsageError
 from protonet.jobs.evaluation.segmenter import Segmentation
 from tests.data import segmentation_sets as sets
 
@@ -44,10 +43,3 @@ def test_pictures_of_images_of_one_name(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
         "1-2_labels.png", "1-2_overlay.png", "1_labels.png", "1_overlay.png",
     ]  # fmt: skip
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    make_folder(tmp_path / "a" / "b")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="file: cannot be made: File exists"):
-        make_folder(tmp_path / "file")

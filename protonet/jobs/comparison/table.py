@@ -6,9 +6,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from protonet.jobs.comparison.best import Best, Way, best_values, read_curves
+from protonet.jobs.comparison.paths import is_path, short_paths
 from protonet.jobs.json_form import to_json
 from protonet.jobs.run.directory import RunDirectory
 
@@ -50,6 +52,23 @@ class Table:
             return set()
         best = max(values.values()) if way == "highest" else min(values.values())
         return {place for place, value in values.items() if value == best}
+
+    def texts(self, setting: str, names: Mapping[str, str] | None = None) -> list[str]:
+        """A setting of each row for people: paths as short as they still differ, with the ``names``
+        of folders.
+        """
+        values = [row.settings.get(setting) for row in self.rows]
+        every = [part for value in values for part in _parts(value) if is_path(part)]
+        named = {path: _named(path, names or {}) for path in every}
+        distinct = len({*named.values()}) == len(named)
+        short = short_paths(named.values() if distinct else named)
+        return [
+            ", ".join(
+                short[named[part] if distinct else part] if is_path(part) else setting_text(part)
+                for part in _parts(value)
+            )
+            for value in values
+        ]
 
     def sorted_by(self, column: str) -> Table:
         """The rows by a column, the best first; by a setting or the name the least first."""
@@ -117,6 +136,17 @@ def to_csv(table: Table) -> str:
             cells += ["", ""] if best is None else [repr(best.value), str(best.iteration)]
         writer.writerow(cells)
     return stream.getvalue()
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _named(path: str, names: Mapping[str, str]) -> str:
+    """A path whose folder has a name, by this name."""
+    found = (f"{name}{path[len(each):]}" for each, name in names.items()
+             if PurePath(path).is_relative_to(each))  # fmt: skip
+    return next(found, path)
 
 
 def setting_text(value: Any) -> str:

@@ -70,6 +70,22 @@ def test_settings_of_different_kinds() -> None:
     assert setting_text([0.5, True, None, "x"]) == "0.5, yes, , x"
 
 
+def test_texts_of_paths() -> None:
+    sets = ["/w/jobs/7/data/train", "/w/jobs/8/data/train", "/elsewhere/train", None]
+    table = table_of(
+        Row(str(n), {"data": path, "steps": [0.5, n], "weights": [path, "b/w"]}, {})
+        for n, path in enumerate(sets)
+    )
+    assert table.texts("data") == ["7/data/train", "8/data/train", "/elsewhere/train", ""]
+    names = {"/w/jobs/7/data": "small", "/w/jobs/8/data": "large"}
+    assert table.texts("data", names) == ["small/train", "large/train", "elsewhere/train", ""]
+    same = dict.fromkeys(names, "set")
+    assert table.texts("data", same) == table.texts("data"), "names that do not tell them apart"
+    assert table.texts("steps")[1] == "0.5, 1"
+    assert table.texts("weights", names)[0] == "small/train, b/w"
+    assert table.texts("nothing") == ["", "", "", ""]
+
+
 def test_settings_of_a_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     settings = RunSettings(Path("/data"), lr=0.25, out=tmp_path)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from protonet.jobs.comparison.table import Row, setting_text
+from protonet.jobs.comparison.table import Row
 from protonet.web.comparison import Compared, chosen_trainings, compare
 from protonet.web.curves import Curves, curves_of
 from protonet.web.page import charts
@@ -71,24 +71,31 @@ def _table(compared: Compared) -> None:
         for place, name in enumerate(names)
     ]  # fmt: skip
     winners = {name: table.winners(name) for name in table.outputs}
+    texts = {name: table.texts(name, compared.names) for name in table.settings}
     rows: list[dict[str, Any]] = []
     for place, (job, row) in enumerate(zip(compared.jobs, table.rows, strict=True)):
         rows.append({"id": job.id, "name": job.name, "link": page_of(job)})
         for at, name in enumerate(names):
             wins = place in winners.get(name, ())
-            value, text = _cell(row, name, wins=wins, output=at >= len(table.settings))
+            if at < len(table.settings):
+                value, text = _setting(row, name, texts[name][place])
+            else:
+                value, text = _best(row, name, wins=wins)
             rows[-1] |= {f"value{at}": value, f"text{at}": text}
     made = ui.table(columns=columns, rows=rows, row_key="id", pagination={"rowsPerPage": 50})
     made.props("flat dense wrap-cells").classes("w-full compared")
     made.add_slot("body-cell-name", _LINK)
 
 
-def _cell(row: Row, name: str, *, wins: bool, output: bool) -> tuple[Any, str]:
+def _setting(row: Row, name: str, text: str) -> tuple[Any, str]:
     """The value of a cell to sort by, and its text."""
-    if not output:
-        value = row.settings.get(name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return value if number else setting_text(value), setting_text(value)
+    value = row.settings.get(name)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if number else text, text
+
+
+def _best(row: Row, name: str, *, wins: bool) -> tuple[Any, str]:
+    """The same of the best value of an output."""
     best = row.best.get(name)
     if best is None:
         return None, "\u2013"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from protonet.jobs.comparison.paths import is_path
 from protonet.jobs.comparison.table import Table, setting_text
 from protonet.web.page.charts import BASE, TEXT
 
@@ -45,7 +46,7 @@ def parallel(table: Table) -> dict[str, Any]:
 
 def _has_paths(values: Sequence[Any]) -> bool:
     """Whether there are files among the values: too long for an axis; the table has them."""
-    return any(isinstance(value, str) and "/" in value for value in values)
+    return any(map(is_path, values))
 
 
 def _axis(place: int, name: str, values: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
