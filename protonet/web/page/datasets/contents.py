@@ -10,6 +10,7 @@ from protonet.web.datasets import Databases, Part, Report, Sample, mean_picture
 from protonet.web.datasets.classes import Classes
 from protonet.web.datasets.samples import Shown, images_of, mean_pixel, samples_of
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.datasets.figures import figures
 from protonet.web.page.datasets.making import show_making
 from protonet.web.page.datasets.shares import show_shares
@@ -67,7 +68,7 @@ async def _show_part(databases: Databases, part: Part) -> None:
         with ui.element("div").classes("charts"):
             for each in part.histograms[:12]:
                 option = charts.histogram(each.counts, each.edges, name=each.name, bars=each.bars)
-                ui.echart(option).classes("chart low")
+                Chart(option).classes("chart low")
 
 
 def _some(databases: Databases, part: str) -> list[Sample]:

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from protonet.web.datasets.explore import PartShares, shares
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -45,7 +46,7 @@ def _show(found: Sequence[PartShares]) -> None:
             ui.label(told).props('role="status"').classes("quiet number")
     whole = [each for each in found if each.classes is not None]
     if any(each.classes for each in whole):
-        ui.echart(shares_chart(whole)).classes("chart low")
+        Chart(shares_chart(whole)).classes("chart low")
         more = max(len(each.classes or ()) for each in whole) - _SHOWN
         if more > 0:
             ui.label(f"The first {_SHOWN} classes; {more:,} more.").classes("quiet")

@@ -11,6 +11,7 @@ from protonet.jobs.comparison.table import Row
 from protonet.web.comparison import Compared, chosen_trainings, compare
 from protonet.web.curves import Curves, curves_of
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import frame, heading, panel
 from protonet.web.page.jobs.parallel import parallel
@@ -55,7 +56,7 @@ async def _fill(site: Site, jobs: list[Job], total: int, query: str) -> None:
         action("CSV", "download", lambda: ui.download(f"/api/jobs/table.csv?{query}"))
     if len(jobs) > 1 and compared.table.settings and compared.table.outputs:
         with panel("Each training as a line"):
-            ui.echart(parallel(compared.table)).classes("chart")
+            Chart(parallel(compared.table)).classes("chart")
     await _curves(site, jobs)
 
 
@@ -117,12 +118,10 @@ async def _curves(site: Site, jobs: list[Job]) -> None:
             kinds = {**_KINDS, **{name: name for name in outputs}}
             kind = ui.select(kinds, value="loss", label="What").props("outlined dense")
             log = ui.checkbox("Log scale", value=True)
-        chart = ui.echart(_chart(curves, "loss", log=True)).classes("chart")
+        chart = Chart(_chart(curves, "loss", log=True)).classes("chart")
 
     def draw() -> None:
-        chart.options.clear()
-        chart.options.update(_chart(curves, kind.value, log=log.value))
-        chart.update()
+        chart.show(_chart(curves, kind.value, log=log.value))
 
     kind.on_value_change(draw)
     log.on_value_change(draw)

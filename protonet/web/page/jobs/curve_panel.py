@@ -8,6 +8,7 @@ from nicegui import ui
 
 from protonet.web.curves import Axis, CurveOptions, Curves, curves_of
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.parts import run_in_thread
 from protonet.web.site import Site
 from protonet.web.store import Job
@@ -84,21 +85,16 @@ class _Chart:
     def __init__(self, name: str, classes: str = "chart") -> None:
         self.name, self.classes = name, classes
         self.place = ui.element("div").classes("w-full")
-        self.chart: ui.echart | None = None
+        self.chart: Chart | None = None
 
     def show(self, options: dict[str, Any], values: object) -> None:
-        """Draw if there are values, with the zoom kept."""
+        """Draw if there are values."""
         if not values:
             self.place.clear()
             self.chart = None
         elif self.chart is None:
             with self.place:
-                self.chart = ui.echart(options).classes(self.classes)
+                self.chart = Chart(options).classes(self.classes)
                 self.chart.props(f'role="img" aria-label="{self.name}"')
         else:
-            zoom, before = self.chart.options.get("dataZoom"), self.chart.options["xAxis"]["name"]
-            self.chart.options.clear()
-            self.chart.options.update(options)
-            if zoom and before == options["xAxis"]["name"]:
-                self.chart.options["dataZoom"] = zoom
-            self.chart.update()
+            self.chart.show(options)

@@ -16,6 +16,7 @@ from protonet.proto.language import is_lua
 from protonet.sizes import parse_byte_count
 from protonet.web.learning_rate import policy_curve
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.models.fields import Fields, Given
 from protonet.web.training_form import CurveForm
 
@@ -39,7 +40,7 @@ class SolverSection(Fields):
         self._length = (0, 0)  # images per epoch and per batch, once a check has reported them
         with ui.element("div").classes("fields"):
             self._schedule()
-        self.curve = ui.echart(charts.curves({}, x="epoch", zoom=False)).classes("chart middle")
+        self.curve = Chart(charts.curves({}, x="epoch", zoom=False)).classes("chart middle")
         with ui.element("div").classes("fields"):
             self._rule()
         with ui.expansion("Validation and snapshots").classes("w-full"):
@@ -142,8 +143,5 @@ class SolverSection(Fields):
             curve = policy_curve(form)
         except (ValueError, ProtonetError):
             return
-        self.curve.options.clear()
-        self.curve.options.update(
-            charts.curves({"learning rate": curve.points}, x=curve.x, zoom=False)
-        )
-        self.curve.update()
+        rate = {"learning rate": curve.points}
+        self.curve.show(charts.curves(rate, x=curve.x, zoom=False))

@@ -11,6 +11,7 @@ from protonet.jobs.predictions.stored import BEST
 from protonet.jobs.predictions.summary import ClassSummary
 from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import run_in_thread
 from protonet.web.page.results.image import show_image
@@ -77,7 +78,7 @@ class _Results:
             .classes("scrolls w-full")
             .props('tabindex=0 aria-label="Confusion matrix"')
         ):
-            ui.echart(option, on_point_click=self._cell).style(
+            Chart(option, on_point_click=self._cell).style(
                 f"height: {side}; width: {side}"
             ).classes("confusion")
 

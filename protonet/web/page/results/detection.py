@@ -16,6 +16,7 @@ from protonet.jobs.predictions.boxes import BoxedImage, BoxPredictions, BoxSumma
 from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import run_in_thread
 from protonet.web.page.results.many import ImagePages, Many
@@ -256,4 +257,4 @@ def _curves(found: BoxSummary) -> None:
     for curve in option["series"]:
         curve["color"] = colors[curve["name"]]
     ui.label(f"Precision over recall at an overlap of {found.overlap:g}").classes("text-bold")
-    ui.echart(option).classes("chart")
+    Chart(option).classes("chart")

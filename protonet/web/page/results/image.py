@@ -6,6 +6,7 @@ from nicegui import ui
 
 from protonet.web.data_url import data_url
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.parts import number
 from protonet.web.results.image import ImagePrediction, Statistic
 
@@ -47,4 +48,4 @@ def _statistics(statistics: tuple[Statistic, ...]) -> None:
                 if each.png is not None:
                     ui.element("img").props(f'src="{data_url(each.png)}" alt="planes"')
                 option = charts.histogram(each.histogram.counts, each.histogram.edges)
-                ui.echart(option).classes("chart low")
+                Chart(option).classes("chart low")

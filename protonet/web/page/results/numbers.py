@@ -7,6 +7,7 @@ from nicegui import ui
 from protonet.jobs.predictions.numbers import MeasuredImage, NumberPredictions
 from protonet.web.forms import ImagesQuery
 from protonet.web.page import charts
+from protonet.web.page.chart import Chart
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import number, run_in_thread
 from protonet.web.page.results.image import show_image
@@ -62,10 +63,10 @@ def _charts(figures: NumberCharts) -> None:
         ):
             with ui.column().classes("gap-1"):
                 option = charts.scatter(points, x=f"true {component.name}", y="predicted")
-                ui.echart(option).classes("chart")
+                Chart(option).classes("chart")
                 title = f"{component.name}: predicted - true"
                 option = charts.histogram(errors.counts, errors.edges, name=title)
-                ui.echart(option).classes("chart low")
+                Chart(option).classes("chart low")
 
 
 def _tell(seen: Seen) -> None:
