@@ -96,11 +96,12 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 .job { display: grid; grid-template-columns: auto minmax(8rem, 1fr) 5rem 6rem 9rem; gap: .75rem;
   align-items: center; padding: .45rem 0; border-bottom: 1px solid var(--line); }
 .job .status { justify-self: start; }
-.job:not(:has(.q-checkbox)) { grid-template-columns: minmax(8rem, 1fr) 5rem 6rem 9rem; }
+.job:not(:has(input)) { grid-template-columns: minmax(8rem, 1fr) 5rem 6rem 9rem; }
 .trainings .job, .trainings .job.heads { grid-template-columns:
   1.5rem minmax(8rem, 1fr) 5.5rem minmax(4rem, 9rem) minmax(4rem, 9rem) 9rem 7rem; }
 .datasets .job, .datasets .job.heads { grid-template-columns:
   1.5rem minmax(8rem, 1fr) 5.5rem minmax(4rem, 9rem) 9rem 7rem; }
+.job input { width: 1.25rem; height: 1.25rem; accent-color: #1f6fb4; }
 .job > * { min-width: 0; overflow-wrap: anywhere; }
 .job .head { justify-self: start; color: var(--quiet); }
 .filters { display: grid; gap: .5rem; width: 100%;
@@ -121,7 +122,7 @@ h2 { font-size: 1.05rem; font-weight: 650; line-height: 1.4; margin: 0; }
 @media (max-width: 600px) {
   .top nav a { padding: .3rem .35rem; font-size: .85rem; }
   .job { grid-template-columns: auto 1fr auto; }
-  .job:not(:has(.q-checkbox)) { grid-template-columns: 1fr auto; }
+  .job:not(:has(input)) { grid-template-columns: 1fr auto; }
   .trainings .job, .trainings .job.heads, .datasets .job, .datasets .job.heads {
     grid-template-columns: 1.5rem 1fr auto; }
   .job .quiet { display: none; }

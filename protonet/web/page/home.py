@@ -6,7 +6,7 @@ from nicegui import ui
 
 from protonet.web.job_query import JobQuery
 from protonet.web.page.frame import frame, heading, panel
-from protonet.web.page.parts import jobs_table
+from protonet.web.page.rows import jobs_table
 from protonet.web.site import Site
 
 _STEPS = (

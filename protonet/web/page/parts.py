@@ -1,10 +1,10 @@
-"""Shared parts of pages: notifications, tables of jobs, confirmation dialogs."""
+"""Shared parts of pages: notifications, times and numbers, confirmation dialogs."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -55,29 +55,10 @@ def page_of(job: Job) -> str:
     return f"/{'datasets' if job.kind == DATASET else 'jobs'}/{job.id}"
 
 
-def job_link(job: Job) -> ui.link:
-    """A link to a job's page."""
-    return ui.link(job.name, page_of(job))
-
-
 def status_badge(job: Job) -> None:
     """The status of a job as a colored badge, in a whole word."""
     told = STATUS[job.status]
     ui.badge(told, color=COLORS[job.status]).classes("status")
-
-
-def jobs_table(jobs: Sequence[Job]) -> None:
-    """A short table of jobs: name, kind, status, time."""
-    if not jobs:
-        ui.label("Nothing here yet.").classes("quiet")
-        return
-    with ui.element("div").classes("jobs").props('role="list"'):
-        for job in jobs:
-            with ui.element("div").classes("job").props('role="listitem"'):
-                job_link(job).classes("name")
-                status_badge(job)
-                ui.label("data set" if job.kind == DATASET else "training").classes("quiet")
-                ui.label(when(job.created)).classes("quiet number")
 
 
 def when(seconds: float) -> str:
@@ -117,8 +98,3 @@ def action(
 ) -> ui.button:
     """A button with text and icon."""
     return ui.button(text, icon=icon, on_click=do).props(f"no-caps dense {props}")
-
-
-def quoted(text: str) -> str:
-    """A text for a property in double quotes."""
-    return text.replace('"', "'").replace("\\", "/")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
-from nicegui import ui
+from nicegui import events, ui
 
 from protonet.web import bulk
 from protonet.web.page.parts import action, confirmed, run_in_thread
+from protonet.web.page.rows import box
 from protonet.web.site import Site
-from protonet.web.store import TRAINING
+from protonet.web.store import TRAINING, Job
 
 _COMPARED = 20
 """Trainings that can be compared on one page by their ids; those of a group have no limit."""
 _TOLD = 5
 """Refusals that are told one by one."""
+_CHANGED = "event => emit([event.target.value, event.target.checked])"
 
 
 class Chosen:
@@ -36,7 +39,7 @@ class Chosen:
     ) -> None:
         self.site, self.matching, self.changed = site, matching, changed
         self.ids: dict[str, None] = {}
-        self.boxes: dict[str, ui.checkbox] = {}
+        self.rows: ui.html | None = None
         self.here: Sequence[str] = ()
         self.total = 0
         with ui.row().classes("items-center gap-1 w-full"):
@@ -57,15 +60,18 @@ class Chosen:
     def show(self, total: int, here: Sequence[str]) -> None:
         """The rows that are shown now, and the number of all that match."""
         self.total, self.here = total, here
-        self.boxes = {}
         self._tell()
 
-    def box(self, job_id: str, label: str) -> None:
+    def box(self, job: Job) -> str:
         """The box of a row."""
-        box = ui.checkbox(value=job_id in self.ids, on_change=lambda e: self._set(job_id, e.value))
-        self.boxes[job_id] = box.props(f'dense aria-label="{label}"')
+        return box(job.id, f"Choose {job.name}", checked=job.id in self.ids)
 
-    def _set(self, job_id: str, wanted: bool) -> None:
+    def listen(self, rows: ui.html) -> None:
+        """Follow the boxes of the list."""
+        self.rows = rows.on("change", self._set, js_handler=_CHANGED)
+
+    def _set(self, event: events.GenericEventArguments) -> None:
+        job_id, wanted = event.args
         if wanted:
             self.ids[job_id] = None
         else:
@@ -81,8 +87,13 @@ class Chosen:
         self._mark()
 
     def _mark(self) -> None:
-        for job_id, box in self.boxes.items():
-            box.value = job_id in self.ids
+        """Check the boxes of the rows as they are chosen now."""
+        if self.rows is not None:
+            here = [job_id for job_id in self.here if job_id in self.ids]
+            ui.run_javascript(
+                f"for (const box of getHtmlElement({self.rows.id}).querySelectorAll('input'))"
+                f" box.checked = {json.dumps(here)}.includes(box.value)"
+            )
         self._tell()
 
     def _tell(self) -> None:

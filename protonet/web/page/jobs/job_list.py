@@ -12,15 +12,8 @@ from nicegui import ui
 
 from protonet.web.job_query import JobQuery, Sort
 from protonet.web.page.jobs.chosen import Chosen
-from protonet.web.page.parts import (
-    STATUS,
-    TICK,
-    duration,
-    job_link,
-    quoted,
-    status_badge,
-    when,
-)
+from protonet.web.page.parts import STATUS, TICK, duration, when
+from protonet.web.page.rows import job_cell, link, row, row_list, status_cell, words
 from protonet.web.progress import elapsed
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING, Job
@@ -158,9 +151,7 @@ class JobList:
                     self._head(column)
             needed = {each for job in self.shown for each in job.needs}
             known = {job.id: job for job in self.site.store.some([*needed])}
-            with ui.element("div").props('role="list"'):
-                for job in self.shown:
-                    self._row(job, known)
+            self.chosen.listen(row_list(self._row(job, known) for job in self.shown))
 
     def _head(self, column: Sort) -> None:
         here = column == self.query.sort
@@ -173,28 +164,26 @@ class JobList:
         button.props(f"flat dense no-caps {label}").classes("head")
         button.classes("quiet" if column not in ("name", "status") else "")
 
-    def _row(self, job: Job, known: dict[str, Job]) -> None:
-        with ui.element("div").classes("job").props('role="listitem"'):
-            self.chosen.box(job.id, f"Choose {quoted(job.name)}")
-            job_link(job).classes("name")
-            status_badge(job)
-            self._group_link(job)
-            if self.query.kind == TRAINING:
-                data = (known[each] for each in job.needs if each in known)
-                found = next((each for each in data if each.kind == DATASET), None)
-                if found is None:
-                    ui.label().classes("quiet")
-                else:
-                    job_link(found).classes("quiet")
-            ui.label(when(job.created)).classes("quiet number")
-            ui.label(duration(elapsed(job)) if job.started else "").classes("quiet number")
+    def _row(self, job: Job, known: dict[str, Job]) -> str:
+        cells = [
+            self.chosen.box(job),
+            job_cell(job, "name"),
+            status_cell(job),
+            self._group_cell(job),
+        ]
+        if self.query.kind == TRAINING:
+            data = (known[each] for each in job.needs if each in known)
+            found = next((each for each in data if each.kind == DATASET), None)
+            cells.append(words("") if found is None else job_cell(found, "quiet"))
+        cells.append(words(when(job.created), "quiet number"))
+        cells.append(words(duration(elapsed(job)) if job.started else "", "quiet number"))
+        return row(cells)
 
-    def _group_link(self, job: Job) -> None:
+    def _group_cell(self, job: Job) -> str:
         """The group of a job; that of a training leads to its comparison."""
         if job.group and self.query.kind == TRAINING:
-            ui.link(job.group, f"/compare?{urlencode({'group': job.group})}").classes("quiet")
-        else:
-            ui.label(job.group).classes("quiet")
+            return link(job.group, f"/compare?{urlencode({'group': job.group})}", "quiet")
+        return words(job.group)
 
 
 def _group_of(shown: str | None) -> str | None:
