@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from protonet.web.bulk import act
 from protonet.web.forms import BulkForm
 from protonet.web.job_query import JobQuery, Sort
+from protonet.web.recent import Recent
 from protonet.web.site import Site
 from protonet.web.views import job_views, json_response, plain
 
@@ -42,11 +44,15 @@ def _query(
     )
 
 
+_KEPT = 20
+_PAUSE = 0.4
+"""Seconds for which the progress in a list is good."""
 Wanted = Annotated[JobQuery, Depends(_query)]
 
 
 def add_list_route(routes: APIRouter, site: Site, kind: str | None) -> None:
     """The list of the jobs of a kind, or of all."""
+    lists: Recent[tuple[bytes, int]] = Recent(_KEPT)
 
     @routes.get("", response_model=list[dict[str, Any]])
     def list_jobs(
@@ -57,10 +63,16 @@ def add_list_route(routes: APIRouter, site: Site, kind: str | None) -> None:
         """Those that match, ``count`` from ``offset`` on (all without it), by default the newest
         first. The header ``X-Total-Count`` has the number of all that match.
         """
-        page = site.store.page(replace(wanted, kind=kind), offset, count)
-        response = json_response(job_views(site, page.jobs))
-        response.headers["X-Total-Count"] = str(page.total)
-        return response
+        query = replace(wanted, kind=kind)
+        stamp = (site.store.revision(), int(time.monotonic() / _PAUSE))
+
+        def read() -> tuple[bytes, int]:
+            page = site.store.page(query, offset, count)
+            return bytes(json_response(job_views(site, page.jobs)).body), page.total
+
+        body, total = lists.of((query, offset, count), stamp, read)
+        headers = {"X-Total-Count": str(total)}
+        return Response(body, media_type="application/json", headers=headers)
 
 
 def add_bulk_routes(routes: APIRouter, site: Site) -> None:

@@ -23,9 +23,11 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from protonet.web.page import home
     from protonet.web.page.clients import keep_few_unconnected
     from protonet.web.page.datasets import pages as datasets
+    from protonet.web.page.frame import add_static
     from protonet.web.page.jobs import compare, job, lists
     from protonet.web.page.models import pages as models
 
+    add_static()
     for pages in (home, datasets, models, lists, job, compare):
         pages.add(site)
     # NiceGUI would store users' choices in the working directory.

@@ -22,6 +22,7 @@ from protonet.web.training_form import WeightsForm
 from protonet.web.weights import KINDS, store_weights, weights_of
 
 _STATES = {LOADED: "takes its weights", DIFFERS: "has other shapes", NEW: "is new"}
+_NONE: dict[str | None, str] = {None: "None: random initialization"}
 
 
 class WeightsSection(Fields):
@@ -31,9 +32,11 @@ class WeightsSection(Fields):
         super().__init__(given)
         self.site = site
         self._problem = ""
-        runs = {job.id: job.name for job in site.store.all(TRAINING, [DONE, ABORT])}
+        chosen = given.get("weights_of")
+        first = {job.id: job.name for job in site.store.some([chosen] if chosen else [])}
         with ui.element("div").classes("fields"):
-            self.choice("weights_of", "Weights of", {None: "None: random initialization", **runs})
+            runs = self.choice("weights_of", "Weights of", {**_NONE, **first})
+            runs.on("popup-show", self._list_runs)
             self.text("weights_at", "Snapshot (last, best, or an iteration)", "last")
             self.text("weights", "Weights file on the server")
             self._upload = ui.upload(
@@ -44,6 +47,12 @@ class WeightsSection(Fields):
         self._place = ui.column().classes("w-full gap-2 weights").props('role="status"')
         for field in self.shown.values():
             field.on_value_change(changed)
+
+    def _list_runs(self) -> None:
+        """Offer all trainings, which may be many: once somebody looks for one."""
+        runs = {job.id: job.name for job in self.site.store.all(TRAINING, [DONE, ABORT])}
+        if len(self.shown["weights_of"].options) <= len(runs):
+            self.shown["weights_of"].set_options({**_NONE, **runs})
 
     def values(self) -> dict[str, Any]:
         """The values; an empty name of a file is none."""
