@@ -14,7 +14,7 @@ from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.tasks.task import read_task
 from protonet.jobs.tasks.trainings import TrainNetwork
 from protonet.web.job_query import JobQuery
-from protonet.web.progress import run_of
+from protonet.web.progress import pause_of, run_of
 from protonet.web.recent import Recent, file_stamp
 from protonet.web.site import Site
 from protonet.web.store import TRAINING, Job
@@ -96,8 +96,8 @@ def compare(site: Site, jobs: Sequence[Job], total: int | None = None) -> Compar
 
 def _row(site: Site, job: Job) -> Row:
     run = run_of(site.workspace, job)
-    stamp = (job.name, job.task, file_stamp(run.info), file_stamp(run.metrics))
-    row = _ROWS.of(run.path, stamp, lambda: _read(job, run))
+    stamp = ((job.name, job.task, job.status), file_stamp(run.info), file_stamp(run.metrics))
+    row = _ROWS.of(run.path, stamp, lambda: _read(job, run), pause_of(job))
     return replace(row)  # one of its own, so that rows are told apart
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -119,6 +120,8 @@ def _serve(workspace: Workspace, host: str, port: int, announce: Any) -> None:
     add_pages(app, site, _secret(workspace))
     hosts = frozenset((*_LOCAL, host) if is_local(host) else (*_LOCAL, *_own_names(host)))
     guarded = Guard(app, Rules(hosts, token, workspace.limits.upload))
+    gc.collect()
+    gc.freeze()  # what is loaded stays: collections look at what requests have left behind
     announce(_url(host, port) + (f"?token={token}" if token else ""))
     uvicorn.run(
         guarded, host=host, port=port, http=IdleTimeoutProtocol, log_level="warning",

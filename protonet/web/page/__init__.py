@@ -21,7 +21,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui.storage import Storage
 
     from protonet.web.page import home
-    from protonet.web.page.clients import keep_few_unconnected
+    from protonet.web.page.clients import look_after_pages
     from protonet.web.page.datasets import pages as datasets
     from protonet.web.page.frame import add_static
     from protonet.web.page.jobs import compare, job, lists
@@ -34,7 +34,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     Storage.path = site.workspace.folder / "choices"
     # The bar on top would have no name, and uploads show their own progress.
     nicegui.config.quasar_config["loadingBar"] = {"skipHijack": True}
-    keep_few_unconnected()
+    look_after_pages()
     ui.run_with(
         app,
         storage_secret=secret,
