@@ -38,7 +38,7 @@ FLAGS = [
 
 OPTIONS = (
     "[...document.querySelectorAll('.chart')]"
-    ".map(e => getElement(Number(e.id.slice(1))).chart.getOption())"
+    ".map(e => getElement(Number(e.id.slice(1)))?.chart?.getOption()).filter(Boolean)"
 )
 """What the charts of a page show, as JavaScript."""
 

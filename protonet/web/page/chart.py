@@ -30,6 +30,10 @@ class Chart(ui.echart):
 
     def show(self, options: Mapping[str, Any]) -> None:
         """Draw other options; the user's zoom stays."""
-        text = orjson.dumps(options, option=orjson.OPT_SERIALIZE_NUMPY)
-        self.props["options"] = orjson.Fragment(text)
+        self.props["options"] = as_json(options)
         self.update()
+
+
+def as_json(options: Mapping[str, Any]) -> orjson.Fragment:
+    """Options as NiceGUI sends them; NaN is null, a gap in a curve."""
+    return orjson.Fragment(orjson.dumps(options, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -98,3 +98,8 @@ def action(
 ) -> ui.button:
     """A button with text and icon."""
     return ui.button(text, icon=icon, on_click=do).props(f"no-caps dense {props}")
+
+
+def quoted(text: str) -> str:
+    """A text for a property in double quotes."""
+    return text.replace('"', "'").replace("\\", "/")

@@ -12,9 +12,9 @@ from protonet.web.page import clients
 
 @pytest.mark.parametrize(
     ("ages", "dropped_from"),
-    [([1.0] * 500, None), ([30.0] * 100, None), ([*range(200)], 100), ([0, *[7] * 150], 7)],
+    [([1.0] * 500, None), ([30.0] * 30, None), ([*range(200)], 30), ([0, *[7] * 150], 7)],
 )
-def test_the_oldest_beyond_a_hundred_are_dropped(
+def test_the_oldest_beyond_thirty_are_dropped(
     monkeypatch: pytest.MonkeyPatch, ages: list[float], dropped_from: float | None
 ) -> None:
     """Of ages in seconds: from which on they are dropped; never before five seconds."""
@@ -32,3 +32,16 @@ def test_the_oldest_beyond_a_hundred_are_dropped(
     clients.drop_unconnected()
     assert all(age >= 5 for age in asked)
     assert [age for age in asked if age <= max(ages)] == ([dropped_from] if dropped_from else [])
+
+
+def test_closed_pages_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once after the last is closed, and not while nobody is there."""
+    freed: list[int] = []
+    monkeypatch.setattr(clients.gc, "collect", lambda: freed.append(1))
+    known: dict[str, Any] = {"a": None}
+    monkeypatch.setattr(clients, "Client", SimpleNamespace(instances=known))
+    for open_pages, collections in (({}, 0), ({"a": None}, 1), ({}, 2), ({}, 2)):
+        known.clear()
+        known.update(open_pages)
+        clients.free_closed()
+        assert len(freed) == collections

@@ -50,9 +50,9 @@ class WeightsSection(Fields):
 
     def _list_runs(self) -> None:
         """Offer all trainings, which may be many: once somebody looks for one."""
-        runs = {job.id: job.name for job in self.site.store.all(TRAINING, [DONE, ABORT])}
+        runs = self.site.store.all(TRAINING, [DONE, ABORT])
         if len(self.shown["weights_of"].options) <= len(runs):
-            self.shown["weights_of"].set_options({**_NONE, **runs})
+            self.shown["weights_of"].set_options(_NONE | {job.id: job.name for job in runs})
 
     def values(self) -> dict[str, Any]:
         """The values; an empty name of a file is none."""
