@@ -37,7 +37,14 @@ from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
 from protonet.web.page.models.solver import SolverSection
 from protonet.web.page.models.weights import WeightsSection
 from protonet.web.results.image import predict_image
-from protonet.web.training_form import CheckForm, CurveForm, LengthForm, RuleForm, TrainingForm
+from protonet.web.training_form import (
+    CheckForm,
+    CurveForm,
+    LengthForm,
+    ResumeForm,
+    RuleForm,
+    TrainingForm,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -187,8 +194,9 @@ def test_the_curve_has_the_fields_of_the_policy() -> None:
 RESUMED = {
     "epochs": "the length of the job's page (LengthForm)",
     "max_iter": "of a solver file",
+    "device": "the length, and Resume on another device (ResumeForm)",
     **dict.fromkeys(
-        ("device", "memory_limit", "recompute", "fuse", "tf32", "precision"),
+        ("memory_limit", "recompute", "fuse", "tf32", "precision"),
         "a job goes on as it began; a clone begins with other values",
     ),
     "moved": "data sets of a server do not move",
@@ -198,7 +206,8 @@ RESUMED = {
 
 def test_resuming_has_one_face() -> None:
     assert {each.name for each in fields(ResumeOptions)} == RESUMED.keys()
-    assert LengthForm.model_fields.keys() == {"epochs"}
+    assert LengthForm.model_fields.keys() == {"epochs", "device"}
+    assert ResumeForm.model_fields.keys() == {"device"}
     options_there = {OTHER_NAMES.get(each.name or "", each.name) for each in train.params}
     assert RESUMED.keys() - {"moved"} <= options_there
 

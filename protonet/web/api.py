@@ -23,7 +23,14 @@ from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.run_routes import add_run_routes
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING
-from protonet.web.training_form import CheckForm, CurveForm, DrawForm, LengthForm, TrainingForm
+from protonet.web.training_form import (
+    CheckForm,
+    CurveForm,
+    DrawForm,
+    LengthForm,
+    ResumeForm,
+    TrainingForm,
+)
 from protonet.web.views import job_view, job_views, plain
 from protonet.web.weights import KINDS, store_weights, weights_of
 
@@ -151,14 +158,17 @@ def _add_update_routes(routes: APIRouter, site: Site) -> None:
         return job_view(site, site.queue.abort(site.get(job_id)))
 
     @routes.post("/{job_id}/resume")
-    def resume(job_id: str) -> dict[str, Any]:
-        """Queue a stopped or failed job again to resume."""
-        return job_view(site, site.resume(site.get(job_id)))
+    def resume(job_id: str, form: ResumeForm | None = None) -> dict[str, Any]:
+        """Queue a stopped or failed job again to resume; a training on another device, too."""
+        device = None if form is None else form.device
+        kind = None if device is None else TRAINING
+        return job_view(site, site.resume(site.get(job_id, kind), device))
 
     @routes.post("/{job_id}/prolong")
     def prolong(job_id: str, form: LengthForm) -> dict[str, Any]:
         """Queue an ended training again with another length."""
-        return job_view(site, site.prolong(site.get(job_id, TRAINING), form.epochs))
+        job = site.get(job_id, TRAINING)
+        return job_view(site, site.prolong(job, form.epochs, form.device))
 
     @routes.post("/{job_id}/clone", status_code=201)
     async def clone(job_id: str) -> list[dict[str, Any]]:

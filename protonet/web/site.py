@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from protonet.errors import ProtonetError, UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.task import Task, read_task, write_task
-from protonet.jobs.tasks.trainings import ResumeRun
+from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.web.checks import Checks
 from protonet.web.datasets import Databases, Reports
 from protonet.web.datasets.indexing import Indexes
@@ -81,8 +82,8 @@ class Site:
         """Queue a new job."""
         return self.store.last(job.id, task=write_task(task), error="")
 
-    def resume(self, job: Job) -> Job:
-        """Queue an ended job again, to resume.
+    def resume(self, job: Job, device: str | None = None) -> Job:
+        """Queue an ended job again, to resume; a training on another device, if one is given.
 
         Raises:
             UsageError: for one that has not ended, or has succeeded.
@@ -93,15 +94,20 @@ class Site:
             raise UsageError(f"'{job.name}' is finished; there is nothing to resume")
         if job.kind == DATASET:
             return self.store.last(job.id, error="", ended=None, aborted=None)
-        run, task = run_of(self.workspace, job), job.task
+        run, task, settings = run_of(self.workspace, job), job.task, _on(job, device)
         if run.info.exists():
-            task = write_task(ResumeRun(run.path, _epochs_to_come(run, job)))
+            epochs = _epochs_to_come(run, job)
+            task = write_task(ResumeRun(run.path, epochs, settings.get("device")))
         else:
             shutil.rmtree(run.path, ignore_errors=True)
-        return self.store.last(job.id, task=task, error="", ended=None, aborted=None)
+            task = task if device is None else _begun_on(job, device)
+        return self.store.last(
+            job.id, task=task, settings=settings, error="", ended=None, aborted=None
+        )
 
-    def prolong(self, job: Job, epochs: float) -> Job:
-        """Queue an ended training again, with another length.
+    def prolong(self, job: Job, epochs: float, device: str | None = None) -> Job:
+        """Queue an ended training again, with another length, and on another device if one is
+        given.
 
         Raises:
             UsageError: for one that has not ended or not started, or a shorter length than trained.
@@ -116,8 +122,9 @@ class Site:
             raise UsageError(
                 f"'{job.name}' was trained for {trained:g} epochs; give more epochs, not {epochs:g}"
             )
-        settings = {**job.settings, "form": {**job.settings.get("form", {}), "epochs": epochs}}
-        task = write_task(ResumeRun(run.path, epochs))
+        settings = _on(job, device)
+        settings["form"] = {**settings.get("form", {}), "epochs": epochs}
+        task = write_task(ResumeRun(run.path, epochs, settings.get("device")))
         return self.store.last(
             job.id, task=task, settings=settings, error="", ended=None, aborted=None
         )
@@ -151,6 +158,22 @@ class Site:
             time.sleep(0.05)
             job = self.store.get(job_id)
         return job
+
+
+def _on(job: Job, device: str | None) -> dict[str, Any]:
+    """The settings of a job on another device, if one is given."""
+    if device is None:
+        return dict(job.settings)
+    form = {**job.settings.get("form", {}), "device": device}
+    return {**job.settings, "device": device, "form": form}
+
+
+def _begun_on(job: Job, device: str) -> str:
+    """The task of a training that has not begun, on a device."""
+    task = read_task(job.task, job.name)
+    if isinstance(task, TrainNetwork):
+        task = replace(task, settings=replace(task.settings, device=device))
+    return write_task(task)
 
 
 def _epochs_to_come(run: RunDirectory, job: Job) -> float | None:

@@ -48,6 +48,7 @@ Rate = Annotated[float, within("lr")]
 Batch = Annotated[int, within("batch_size")]
 Policy = Annotated[str, OneOf(POLICIES)]
 Solver = Annotated[str, OneOf(SOLVERS)]
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")]
 Crop = Annotated[int, within("crop")]
 
 
@@ -132,7 +133,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     early_stop: Annotated[int, within("early_stop")] | None = USUAL["early_stop"]
     average: Annotated[float, within("average")] | None = USUAL["average"]
     seed: Annotated[int, within("seed")] = USUAL["seed"]
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")] = USUAL["device"]
+    device: Device = USUAL["device"]
     precision: Annotated[str, OneOf(PRECISIONS)] = USUAL["precision"]
     tf32: bool = USUAL["tf32"]
     fuse: bool = USUAL["fuse"]
@@ -170,7 +171,13 @@ class CheckForm(WeightsForm):
     mean: Place | None = None
 
 
-class LengthForm(Form):
+class ResumeForm(Form):
+    """How an ended job goes on; ``device`` is another one for a training."""
+
+    device: Device | None = None
+
+
+class LengthForm(ResumeForm):
     """A new length of an ended training: its total epochs."""
 
     epochs: Annotated[float, within("epochs")]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from protonet.errors import UsageError
+from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import read_task, write_task
-from protonet.jobs.tasks.trainings import ResumeRun
+from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.training.resume import ResumeOptions, resume
 from protonet.web.progress import elapsed
 from protonet.web.site import Site
@@ -49,6 +50,24 @@ def test_going_on(site: Site) -> None:
         site.resume(job)
     data = site.store.update(site.add(DATASET, "d").id, status=ABORT, task="x")
     assert site.resume(data).task == "x"
+
+
+def test_another_device(site: Site) -> None:
+    """Before a training has begun, and after; then it stays there."""
+    job = site.add(TRAINING, "t", settings={"form": {"device": "cpu", "lr": 1.0}, "device": "cpu"})
+    begun = TrainNetwork(Path("net"), RunSettings(Path("/d"), out=Path("/x")))
+    job = site.store.update(site.begin(job, begun).id, status=ABORT)
+    job = site.resume(job, "cuda:1")
+    task = read_task(job.task, "")
+    assert isinstance(task, TrainNetwork)
+    assert task.settings.device == "cuda:1"
+    assert job.settings == {"form": {"device": "cuda:1", "lr": 1.0}, "device": "cuda:1"}
+    run = site.folder(job) / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    for device, expected in ((None, "cuda:1"), ("cpu", "cpu"), (None, "cpu")):
+        job = site.resume(site.store.update(job.id, status=ABORT), device)
+        assert read_task(job.task, "") == ResumeRun(run, device=expected)
 
 
 def test_prolonging(site: Site, gradients: Path) -> None:

@@ -44,10 +44,11 @@ class TrainNetwork:
 
 @dataclass(frozen=True)
 class ResumeRun:
-    """Resume a run directory; ``epochs`` is a new total length."""
+    """Resume a run directory; ``epochs`` is a new total length, ``device`` another device."""
 
     run: Path
     epochs: float | None = None
+    device: str | None = None
 
     def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
         """Resume from the newest snapshot.
@@ -57,6 +58,5 @@ class ResumeRun:
         """
         from protonet.jobs.training.resume import ResumeOptions, resume
 
-        return resume(
-            self.run, ResumeOptions(epochs=self.epochs), listeners=listeners, on_trainer=on_trainer
-        )
+        changes = ResumeOptions(epochs=self.epochs, device=self.device)
+        return resume(self.run, changes, listeners=listeners, on_trainer=on_trainer)

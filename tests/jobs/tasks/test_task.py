@@ -50,7 +50,8 @@ def test_there_and_back(task: Task) -> None:
 
 def test_every_kind_is_tried() -> None:
     assert {type(task) for task in TASKS} == set(KINDS.values())
-    assert json.loads(write_task(TASKS[4])) == {"task": "resume", "run": "run", "epochs": 12.5}
+    told = {"task": "resume", "run": "run", "epochs": 12.5, "device": None}
+    assert json.loads(write_task(TASKS[4])) == told
 
 
 @pytest.mark.parametrize(

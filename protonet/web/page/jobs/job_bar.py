@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from protonet.web.forms import ChangeForm
 from protonet.web.page.frame import heading
 from protonet.web.page.parts import action, confirmed, duration, notify_errors, status_badge, when
 from protonet.web.progress import elapsed, run_of
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, ENDED, ERROR, RUN, TRAINING, WAIT, Job
-from protonet.web.training_form import LengthForm
+from protonet.web.training_form import LengthForm, ResumeForm
 
 
 def job_bar(site: Site, job: Job, changed: Callable[[], Any]) -> None:
@@ -59,7 +60,9 @@ def _buttons(site: Site, job: Job, changed: Callable[[], Any]) -> None:
         action("Stop", "stop", lambda: _do(site.queue.abort, job, changed), "outline")
     if job.status in (ABORT, ERROR):
         action("Resume", "play_arrow", lambda: _do(site.resume, job, changed), "outline")
-    action("Rename", "edit", lambda: _rename(site, job))
+        if job.kind == TRAINING:
+            action("On another device", "memory", lambda: _move(site, job, changed))
+    action("Rename" if job.kind == DATASET else "Name, group", "edit", lambda: _rename(site, job))
     if job.kind == TRAINING:
         if job.status in ENDED and run_of(site.workspace, job).info.exists():
             action("Train longer", "update", lambda: _prolong(site, job, changed))
@@ -80,11 +83,31 @@ async def _do(call: Callable[[Job], Job], job: Job, changed: Callable[[], Any]) 
 async def _rename(site: Site, job: Job) -> None:
     with ui.dialog() as dialog, ui.card():
         name = ui.input("Name", value=job.name).props("outlined dense autofocus")
-        ui.button("Rename", on_click=lambda: dialog.submit(name.value))
-    chosen = await dialog
-    if chosen and chosen.strip():
-        site.store.update(job.id, name=chosen.strip()[:200])
+        group = ui.input("Group (empty for none)", value=job.group).props("outlined dense")
+        group.set_visibility(job.kind == TRAINING)
+        ui.button("Save", on_click=lambda: dialog.submit(True))
+    if await dialog and (name.value or "").strip():
+        given = ChangeForm(name=name.value.strip()[:200], group=(group.value or "").strip()[:200])
+        site.store.update(job.id, **given.model_dump(exclude_none=True))
         ui.navigate.reload()
+
+
+async def _move(site: Site, job: Job, changed: Callable[[], Any]) -> None:
+    """Resume a training on another device."""
+    with ui.dialog() as dialog, ui.card():
+        device = _device(job)
+        ui.button("Resume there", on_click=lambda: dialog.submit(device.value))
+    chosen = await dialog
+    if chosen is not None:
+        with notify_errors():
+            asked = ResumeForm(device=chosen or None).device
+            await _do(lambda each: site.resume(each, asked), job, changed)
+
+
+def _device(job: Job) -> ui.input:
+    """The field of a training's device."""
+    made = ui.input("Device (cpu, cuda:0, ...)", value=str(job.settings.get("device", "cpu")))
+    return made.props("outlined dense")
 
 
 async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
@@ -93,12 +116,13 @@ async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
         epochs = ui.number("Total epochs", value=2 * before, min=0).props("outlined dense")
         told = "The learning rate continues as in a training of this length."
         ui.label(told).classes("quiet")
-        ui.button("Train longer", on_click=lambda: dialog.submit(epochs.value))
-    chosen = await dialog
-    if chosen is not None:
+        device = _device(job)
+        ui.button("Train longer", on_click=lambda: dialog.submit(True))
+    if await dialog:
         with notify_errors():
-            length = LengthForm.model_validate({"epochs": chosen}).epochs
-            await _do(lambda each: site.prolong(each, length), job, changed)
+            given = {"epochs": epochs.value, "device": device.value or None}
+            form = LengthForm.model_validate(given)
+            await _do(lambda each: site.prolong(each, form.epochs, form.device), job, changed)
 
 
 async def _delete(site: Site, job: Job) -> None:
