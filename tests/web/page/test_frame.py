@@ -32,7 +32,7 @@ def test_buttons_can_be_read_in_the_dark(walker: Walker, server: Served) -> None
     page.emulate_media(color_scheme="dark")
     walker.goto(f"/jobs/{server.training}")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    for name in ("Rename", "Delete"):
+    for name in ("Name, group", "Delete"):
         button = page.get_by_role("button", name=name).first
         color = button.evaluate("e => getComputedStyle(e).color")
         assert contrast(color, ground) >= 4.5, name
