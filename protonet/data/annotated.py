@@ -24,6 +24,7 @@ from protonet.data.sampling import sample
 from protonet.data.transform import Draw, Transformer
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import AnnotatedDatum, BatchSampler, TransformationParameter
+from protonet.ranks.communicator import Part
 
 ROW = 8
 """Numbers of a box in a batch: item, class, instance, xmin, ymin, xmax, ymax, difficult."""
@@ -158,6 +159,7 @@ class AnnotatedSource(PrefetchedSource):
         boxes: what ``read_annotated`` takes.
         typed: every record must say that it has boxes.
         shuffle, seed: the order.
+        part: of every batch, the records that are delivered; ``batch_size`` is their number.
         skip: records skipped once, at the start.
         threads: number of workers.
         empty: allocates the arrays of the batches.
@@ -174,11 +176,13 @@ class AnnotatedSource(PrefetchedSource):
         typed: bool = True,
         shuffle: bool = False,
         seed: int = 0,
+        part: Part | None = None,
         skip: int = 0,
         threads: int = 2,
         empty: Empty = np.empty,
     ) -> None:
         self.batch_size = batch_size
+        self._first, self._step = (0, 1) if part is None else (part.first, part.step)
         self._database = database
         self._transform = transform
         self._color, self._boxes, self._typed = color, boxes, typed
@@ -187,7 +191,7 @@ class AnnotatedSource(PrefetchedSource):
         self._skip = skip
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
-        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty))
+        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty, None, part))
 
     def discard(self) -> None:
         """Let go of the boxes of batches that were made but not taken."""
@@ -199,11 +203,11 @@ class AnnotatedSource(PrefetchedSource):
         Raises:
             DataError: naming the record that cannot be used and where it lies.
         """
-        first = self.position
+        first = self.position + self._first
         batch = self._prefetcher.take()
         rows = []
         for item in range(self.batch_size):
-            objects = self._objects.pop(first + item)
+            objects = self._objects.pop(first + item * self._step)
             items = np.full((len(objects.boxes), 1), item, np.float32)
             marks = objects.marks
             rows.append(np.concatenate([items, marks[:, :2], objects.boxes, marks[:, 2:]], axis=1))
@@ -218,8 +222,9 @@ class AnnotatedSource(PrefetchedSource):
         """Fill a part of a batch; ``first`` is its first record's index in the stream."""
         clock = time.perf_counter
         began, reading, count = clock(), 0.0, len(part.labels)
-        draws = self._transform.draws(first, count)
-        rows = self._index_sampler.indices(first + self._skip, count)
+        step, span = self._step, (count - 1) * self._step + 1
+        draws = self._transform.draws(first, span)[::step]
+        rows = self._index_sampler.indices(first + self._skip, span)[::step]
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
             before = clock()
             key = self._keys[row]
@@ -238,5 +243,5 @@ class AnnotatedSource(PrefetchedSource):
                 sized = record.image.shape[0] == transformer.shape[0] and not transformer.resizes
                 advice = f"; {_ADVICE}" if sized else ""
                 raise DataError(f"{self._database.where(key)}: {error}{advice}") from error
-            self._objects[first + place] = objects
+            self._objects[first + place * step] = objects
         self.times.record(began, reading, clock() - began - reading, count)

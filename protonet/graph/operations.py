@@ -14,7 +14,7 @@ from protonet.graph.plan import Plan
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import Owner, Stateful
-from protonet.layers.batches import BatchLayer
+from protonet.layers.batches import StreamLayer
 from protonet.layers.instantiation import instantiate
 from protonet.ranks.communicator import Part
 
@@ -38,7 +38,7 @@ def prepared_layers(
 
 def part_of(plan: Plan) -> Part | None:
     """The part of every batch that a net of this plan computes; None for all."""
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, BatchLayer)]
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, StreamLayer)]
     return next((layer.part for layer in layers if layer.part is not None), None)
 
 

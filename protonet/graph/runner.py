@@ -14,7 +14,7 @@ from protonet.graph.plan import Plan
 from protonet.graph.shapes import following, in_batches
 from protonet.kernels.random_stream import Clock
 from protonet.layers.base import Layer, ReshapesTops, Stateful
-from protonet.layers.batches import BatchLayer, Varying
+from protonet.layers.batches import Skipping, Varying
 
 _MOST_BATCHES = 4
 """For so many other shapes of the batch the passes are kept."""
@@ -146,15 +146,15 @@ class Runner:
         if not passes:
             return
         for layer in self.layers:
-            if isinstance(layer, BatchLayer):
+            if isinstance(layer, Skipping):
                 layer.skip(passes)
         self.clock.iteration += passes
 
     @property
     def can_skip(self) -> bool:
-        """Whether all data layers can ``skip``."""
-        sources = [step.layer for step in self.plan.steps if not step.bottoms]
-        return all(isinstance(s, BatchLayer) or not isinstance(s, Stateful) for s in sources)
+        """Whether ``skip`` leaves all layers as so many passes would."""
+        stateful = [layer for layer in self.layers if isinstance(layer, Stateful)]
+        return all(isinstance(layer, Skipping) and layer.can_skip for layer in stateful)
 
     @property
     def items(self) -> int:

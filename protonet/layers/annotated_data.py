@@ -90,6 +90,7 @@ class AnnotatedData(StreamLayer):
             )
         check_samplers(self.spec.annotated_data_param.batch_sampler)
         self.batch_size = int(param.batch_size)
+        self.share_out()
         self._color = True if transform.force_color else False if transform.force_gray else None
         self.database = Database(self.context.find(param.source))
         try:
@@ -144,6 +145,7 @@ class AnnotatedData(StreamLayer):
             typed=self.has_boxes and len(self.spec.top) > 1,
             shuffle=shuffled(self, param),
             seed=context.seed,
+            part=self.part,
             skip=skipped(param.rand_skip, context.seed),
             threads=param.threads if param.threads else context.threads,
         )

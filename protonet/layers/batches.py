@@ -52,6 +52,17 @@ class Varying(Protocol):
         """All shapes that the tops may have, the usual ones first."""
 
 
+@runtime_checkable
+class Skipping(Protocol):
+    """A layer with state that can be as after passes that were not made."""
+
+    can_skip: bool
+    """Whether it can."""
+
+    def skip(self, passes: int) -> None:
+        """Go on by so many passes."""
+
+
 class Stream(Protocol):
     """Data with a read position."""
 
@@ -66,6 +77,7 @@ class StreamLayer(Stateful):
 
     source: Stream | None
     batch_size: int
+    can_skip = True
     part: Part | None = None
     """Of every batch, what this rank delivers; None for all."""
 
@@ -89,6 +101,15 @@ class StreamLayer(Stateful):
         if self.source is not None:
             self.source.position = int(state["position"])
 
+    def skip(self, passes: int) -> None:
+        """Go on in the stream by so many batches."""
+        if self.source is not None and passes:
+            self.restore({"position": self.after(int(self.state()["position"]), passes)})
+
+    def after(self, position: int, batches: int) -> int:
+        """The position so many batches after another."""
+        return position + batches * self.whole_batch
+
     def close(self) -> None:
         if self.source is not None:
             self.source.close()
@@ -110,11 +131,6 @@ class BatchLayer(StreamLayer):
         self.source: Source | None = None
         self._staging: Staging | None = None
         self._sent: tuple[Batch, Any] | None = None
-
-    def skip(self, batches: int) -> None:
-        """Go on in the stream by so many batches."""
-        if self.source is not None and batches:
-            self.restore({"position": self.position + batches * self.whole_batch})
 
     def make_source(self) -> Source:
         """Make the source of batches."""

@@ -173,6 +173,14 @@ class DetectionEvaluate(Stateful):
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         self.device.put(self._rows, tops[0])
 
+    @property
+    def can_skip(self) -> bool:
+        """Whether no size depends on the images so far."""
+        return self.sizes is None
+
+    def skip(self, passes: int) -> None:
+        """Nothing depends on passes."""
+
     def state(self) -> dict[str, int]:
         """The number of images so far, which determines the next one in name_size_file."""
         return {"seen": self._seen}

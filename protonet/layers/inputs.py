@@ -262,6 +262,14 @@ class Data(BatchLayer):
     def variants(self) -> list[list[Shape]]:
         return [self.tops_of(self.batch_size), self.tops_of(self.length % self.batch_size)]
 
+    def after(self, position: int, batches: int) -> int:
+        if not self.traits.varies:
+            return super().after(position, batches)
+        assert isinstance(self.source, BatchSource), "build comes before"
+        for _ in range(batches):
+            position += self.source.size_at(position)
+        return position
+
     def cached_bytes(self) -> int:
         limit = cache_limit(
             self.spec.data_param.cache if self.spec.data_param.HasField("cache") else None

@@ -13,6 +13,7 @@ from protonet.kernels.softmax import softmax
 from protonet.layers.base import Layer, Traits, shape_text
 from protonet.layers.detection import check_classes, check_predictions
 from protonet.layers.matching import Matcher, Pairs, Truths
+from protonet.layers.normalizer import divisor
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import LossParameter, MultiBoxLossParameter, PriorBoxParameter
 
@@ -163,7 +164,10 @@ class MultiBoxLoss(Layer):
                     truths, pairs, free, hardness, self._nms_boxes(boxes)
                 )
                 pairs, difference = pairs.where(taken), difference[taken]
-            self._normalizer = max(1, self._count(len(pairs.prior)))
+            count, each = self._conf_shape[:2]
+            self._normalizer = divisor(
+                self, self.normalization, len(pairs.prior), count * each, count
+            )
             if not self.parts[0]:
                 pairs, difference = pairs.where(np.zeros(0, int)), difference[:0]
             chosen &= self.parts[1]
@@ -185,17 +189,6 @@ class MultiBoxLoss(Layer):
             if dx is not None:
                 self.device.put(slopes, dx)
                 self.xp.multiply(dx, self._factor, out=dx)
-
-    def _count(self, matches: int) -> float:
-        images, priors = self._conf_shape[:2]
-        counts: dict[int, float] = {
-            LossParameter.VALID: matches,
-            LossParameter.FULL: images * priors,
-            LossParameter.BATCH_SIZE: images,
-            LossParameter.NONE: 1,
-            LossParameter.PRE_FIXED: self.spec.loss_param.pre_fixed_normalizer,
-        }
-        return counts[self.normalization]
 
     # Offsets.
 

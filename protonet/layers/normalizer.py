@@ -62,3 +62,18 @@ class Normalizer:
             return
         if self._share != 1.0:
             self._xp.multiply(self.value, self._share, out=self.value)
+
+
+def divisor(layer: Layer, mode: int, valid: float, items: float, batch: float) -> float:
+    """The divisor Z of a loss that is computed on the host, as that of ``Normalizer``: for VALID
+    ``valid`` items of this pass.
+    """
+    part = layer.random.part
+    share = 1.0 if part is None else part.share
+    if mode in (LossParameter.NONE, LossParameter.PRE_FIXED):
+        fixed = layer.spec.loss_param.pre_fixed_normalizer
+        return max(1.0, 1.0 if mode == LossParameter.NONE else fixed) * share
+    if mode == LossParameter.VALID:
+        (valid,) = layer.context.ranks.sums([valid])
+        return max(1.0, valid) * share
+    return max(1.0, items if mode == LossParameter.FULL else batch)

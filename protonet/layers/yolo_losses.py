@@ -93,7 +93,9 @@ class RegionLoss(YoloLoss):
         target = np.zeros(s.shape)
         target[at] = 1
         pull = np.zeros(s.shape)
-        if self.training and self.random.clock.iteration < _BURN_IN // max(1, len(numbers)):
+        part = self.random.part
+        images = len(numbers) if part is None else part.whole
+        if self.training and self.random.clock.iteration < _BURN_IN // max(1, images):
             pull += 0.01
         pull[at] = param.coord_scale
         if param.rescore:

@@ -66,12 +66,17 @@ class TestPasses:
             without=self._measured,
             watch=measure if meters else None,
             stopping=stopping,
-            # Meters count on one rank: each makes all passes.
-            ranks=ALONE if meters else self.ranks,
+            ranks=self.ranks,
         )
-        measured = [output for meter in meters for output in meter.outputs()]
+        counts = [meter.counts() for meter in meters]
         if means is None:
             return None
+        everyone = self.ranks.gather(counts) if meters else ()
+        measured = [
+            output
+            for place, meter in enumerate(meters)
+            for output in meter.outputs([counted[place] for counted in everyone])
+        ]
         loss, outputs = means
         outputs = [*measured, *outputs] if self._measured else [*outputs, *measured]
         return Tested(iteration, self.index, tuple(outputs), loss if self.losses else None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
@@ -26,8 +27,11 @@ class Meter(Protocol):
     def take(self, net: Net) -> None:
         """Count the last forward pass of a net."""
 
-    def outputs(self) -> list[Output]:
-        """The figures of all passes since the last call."""
+    def counts(self) -> Any:
+        """What was counted since the last call, to be sent to other ranks; None for no pass."""
+
+    def outputs(self, counts: Sequence[Any]) -> list[Output]:
+        """The figures of neighbouring passes, in their order; none of no pass."""
 
 
 def keeping_measured(plan: Plan) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -138,29 +138,75 @@ class DetectionMeter:
             rows = net.data_of(net.plan.steps[detections.step].tops[0])
             self._rows.append(np.array(net.device.get(rows), np.float64).reshape(-1, _ROW))
 
-    def outputs(self) -> list[Output]:
-        """The figures; begins anew."""
+    def counts(self) -> BoxCounts | None:
+        """The boxes of all passes; begins anew."""
         detections, boxes, rows = self._detections, self._boxes, self._rows
         self._begin()
         if detections is None:
+            return None
+        every = np.concatenate(rows) if rows else None
+        settings = (detections.labels, detections.threshold, detections.difficult)
+        return BoxCounts(*settings, boxes.images, *boxes.tables(), every)
+
+    def outputs(self, counts: Sequence[BoxCounts | None]) -> list[Output]:
+        """The figures."""
+        known = [each for each in counts if each is not None]
+        if not known:
             return []
-        found, truths = boxes.tables()
-        if rows:
-            curves = curves_of_rows(np.concatenate(rows), detections.labels)
+        of = BoxCounts.joined(known)
+        if of.rows is not None:
+            curves = curves_of_rows(of.rows, of.labels)
         else:
-            result = voc(found, truths, detections.threshold, difficult=detections.difficult)
-            curves = [result.curve(label) for label in detections.labels]
+            result = voc(of.found, of.truths, of.threshold, difficult=of.difficult)
+            curves = [result.curve(label) for label in of.labels]
         each = [curve.average_precision(self._version) for curve in curves]
         outputs = [
             Output(self.output, mean(each)),
-            Output(self.output + COCO, coco(found.clipped(), truths, detections.labels).mean_ap),
+            Output(self.output + COCO, coco(of.found.clipped(), of.truths, of.labels).mean_ap),
         ]
         if self._by_class:
             outputs += [
                 Output(f"{self.output}/class{label}", value)
-                for label, value in zip(detections.labels, each, strict=True)
+                for label, value in zip(of.labels, each, strict=True)
             ]
         return outputs
+
+
+@dataclass(frozen=True)
+class BoxCounts:
+    """The boxes of some passes, and how they are compared.
+
+    Attributes:
+        labels, threshold, difficult: of ``Detections``.
+        images: of all passes.
+        found, truths: all boxes, in fractions of the images.
+        rows: of DetectionEvaluate; None without one.
+    """
+
+    labels: tuple[int, ...]
+    threshold: float
+    difficult: bool
+    images: int
+    found: FoundBoxes
+    truths: TrueBoxes
+    rows: np.ndarray | None
+
+    @staticmethod
+    def joined(parts: Sequence[BoxCounts]) -> BoxCounts:
+        """Those of all passes of several parts, in their order."""
+        first, found, truths = 0, [], []
+        for each in parts:
+            found.append(replace(each.found, images=each.found.images + first))
+            truths.append(replace(each.truths, images=each.truths.images + first))
+            first += each.images
+        rows = [each.rows for each in parts if each.rows is not None]
+        return replace(
+            parts[0],
+            images=first,
+            found=FoundBoxes.joined(found),
+            truths=TrueBoxes.joined(truths),
+            rows=np.concatenate(rows) if rows else None,
+        )
 
 
 class BoxCollector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,12 +163,18 @@ class SegmentationMeter:
         taken = PixelCounts(total[:-1].reshape(classes, classes), int(total[-1]))
         self._counts = taken if self._counts is None else self._counts + taken
 
-    def outputs(self) -> list[Output]:
-        """Both figures; begins anew."""
+    def counts(self) -> PixelCounts | None:
+        """What was counted; begins anew."""
         counts, self._counts = self._counts, None
-        if counts is None:
+        return counts
+
+    def outputs(self, counts: Sequence[PixelCounts | None]) -> list[Output]:
+        """Both figures."""
+        known = [each for each in counts if each is not None]
+        if not known:
             return []
-        return [Output(MEAN_IOU, counts.mean_iou), Output(PIXEL_ACCURACY, counts.accuracy)]
+        total = sum(known[1:], known[0])
+        return [Output(MEAN_IOU, total.mean_iou), Output(PIXEL_ACCURACY, total.accuracy)]
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -100,12 +100,12 @@ def test_a_meter_counts_the_passes_of_a_packed_net() -> None:
         meter.take(packed)
         guess = named.blobs["score"].data.argmin(axis=1)  # negated
         expected = expected + PixelCounts.of(named.blobs["label"].data, guess[:, None], 4, 3)
-    found = meter.outputs()
+    found = meter.outputs([meter.counts()])
     assert [output.name for output in found] == ["mean_iou", "pixel_accuracy"]
     assert found[0].value == pytest.approx(expected.mean_iou)
     assert found[1].value == pytest.approx(expected.accuracy)
     assert 0 < found[0].value < 1
-    assert meter.outputs() == []  # begins anew
+    assert meter.outputs([meter.counts()]) == []  # begins anew
 
 
 def test_only_maps_of_labels_from_data_are_segmentation() -> None:
@@ -136,7 +136,10 @@ def test_outputs_are_values() -> None:
     net = maps_net(packed=False)
     net.forward()
     meter.take(net)
-    assert all(isinstance(each, Output) and each.loss_weight == 0 for each in meter.outputs())
+    assert all(
+        isinstance(each, Output) and each.loss_weight == 0
+        for each in meter.outputs([meter.counts()])
+    )
 
 
 CLASSIFIER = """
