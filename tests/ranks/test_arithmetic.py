@@ -67,7 +67,7 @@ test_iter: 5 test_interval: 6 snapshot_prefix: "%s" random_seed: 3
 """
 
 
-def tested(run: Path) -> list[dict[str, float]]:
+def figures_of(run: Path) -> list[dict[str, float]]:
     """The figures of all tests of a run."""
     return [line["outputs"] for line in read_metrics(run / "metrics.jsonl")
             if line["event"] == "tested"]  # fmt: skip
@@ -84,7 +84,7 @@ def test_detectors_agree_and_so_does_their_precision(tmp_path: Path) -> None:
     names, more = ("whole", "each"), {"batch_per_rank": True}
     found = {1: trained(tmp_path, 1, names[:1], {}, 12), 2: trained(tmp_path, 2, names[:1], {}, 12),
              3: trained(tmp_path, 3, names[1:], more, 12)}  # fmt: skip
-    tests = [tested(tmp_path / f"run-{run}") for run in ("1-whole", "2-whole", "3-True-each")]
+    tests = [figures_of(tmp_path / f"run-{run}") for run in ("1-whole", "2-whole", "3-True-each")]
     for count in (2, 3):
         np.testing.assert_allclose(found[count][0], found[1][0], atol=1e-5)
     assert len(tests[0]) == 3
@@ -113,7 +113,7 @@ def test_pixels_are_counted_on_all_ranks(tmp_path: Path) -> None:
     (tmp_path / "whole.prototxt").write_text(short % ("whole", "whole"))
     weights = [trained(tmp_path, count, ["whole"], {}, 12)[0] for count in (1, 3)]
     np.testing.assert_allclose(weights[1], weights[0], atol=1e-5)
-    alone, together = (tested(tmp_path / f"run-{count}-whole") for count in (1, 3))
+    alone, together = (figures_of(tmp_path / f"run-{count}-whole") for count in (1, 3))
     for ours, expected in zip(together, alone, strict=True):
         assert ours.keys() == {"loss", "mean_iou", "pixel_accuracy"}
         assert ours == pytest.approx(expected, rel=1e-4)

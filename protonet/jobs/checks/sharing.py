@@ -44,7 +44,7 @@ def refuse_whole_batches(train: Plan) -> None:
         if not isinstance(layer, StreamLayer) or layer.part is None:
             raise NetworkError(
                 f'layer "{step.name}" ({step.type}): its batches cannot be shared out over several '
-                "ranks; those of Data and ImageData layers can"
+                "ranks; those of Data, ImageData and AnnotatedData layers can"
             )
         first = first or layer
         if layer.part != first.part:
@@ -54,8 +54,8 @@ def refuse_whole_batches(train: Plan) -> None:
             )
     if first is None:
         raise NetworkError(
-            "the train net has no layer whose batches several ranks can share out; Data and "
-            "ImageData layers are such"
+            "the train net has no layer whose batches several ranks can share out; Data, "
+            "ImageData and AnnotatedData layers are such"
         )
 
 
