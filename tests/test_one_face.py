@@ -73,7 +73,6 @@ ONLY_OPTIONS = {
     **dict.fromkeys(("untrusted", "allow_python_layers", "imports"), "code of one's own"),
     "network": "a field of the form, but no setting",
     "gpu": "--device cuda:N, as Caffe writes it",
-    "ranks": "processes of a machine, started by one command; a server's jobs have one device",
 }
 """Options of ``train`` that are no settings."""
 

@@ -123,8 +123,8 @@ def chosen_device(gpu: str | None, device: str | None) -> str:
 
 
 def training_device(gpu: str | None, device: str | None, started: int) -> tuple[str | None, int]:
-    """The device of the options of a training, None where there are none, and the ranks for it:
-    one for each GPU. ``started`` is the number of ranks that a launcher has started already, whose
+    """The device of the options of a training, None where there are none, and the ranks for it: one
+    for each GPU. ``started`` is the number of ranks that a launcher has started already, whose
     hosts have GPUs of their own.
 
     Raises:
@@ -132,7 +132,7 @@ def training_device(gpu: str | None, device: str | None, started: int) -> tuple[
         DeviceError: for more GPUs than there are.
     """
     if not gpu:
-        return device, 1
+        return device, 1 if device is None or started > 1 else _count(device)
     if started > 1:
         numbers = [""] if gpu == "all" else _numbers(gpu, device)
         return "cuda:all" if gpu == "all" else f"cuda:{','.join(numbers)}", started
@@ -173,6 +173,12 @@ def _numbers(gpu: str, device: str | None) -> list[str]:
     if len(set(numbers)) < len(numbers):
         raise click.UsageError(f"-gpu {gpu} names a GPU twice; a rank needs one of its own")
     return numbers
+
+
+def _count(device: str) -> int:
+    from protonet.ranks.devices import count_devices
+
+    return count_devices(device)
 
 
 def _all_gpus() -> list[str]:

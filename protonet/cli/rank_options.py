@@ -16,7 +16,8 @@ _OPTIONS = (
         type=click.IntRange(1),
         metavar="N",
         help="Train with N processes on this machine, which share out every batch. On "
-        "several machines: mpiexec or srun before the command.",
+        "several machines: mpiexec or srun before the command. Default: one for each GPU of "
+        "--device, else 1.",
     ),
     click.option(
         "--batch-per-rank",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from protonet.cli.sweep import train_all
 from protonet.cli.terminal import console, shows_bars
 from protonet.cli.training_job import choose_jobs
 from protonet.cli.untrusted_option import untrusted_option
-from protonet.errors import UsageError
+from protonet.errors import ProtonetError, UsageError
 from protonet.ranks.mpi import number_of_ranks
 from protonet.train.interrupts import EFFECTS, Interrupts
 
@@ -152,7 +152,10 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     "--seed", type=click.IntRange(0), metavar="N", help="Seed of all random numbers. Default: 0."
 )
 @click.option(
-    "--device", metavar="NAME", help="cpu or cuda:N. Default: cpu, or that of the resumed run."
+    "--device",
+    metavar="NAME",
+    help="cpu, cuda:N, or several GPUs, one for each rank: cuda:0,1 or cuda:all. Default: cpu, or "
+    "that of the resumed run.",
 )
 @click.option(
     "--early-stop",
@@ -254,10 +257,7 @@ def command(
     if log_format == "auto" and not verbose and ctx.find_root().info_name == "caffe":
         log_format = "caffe"
     effects = (options.pop("sigint_effect"), options.pop("sighup_effect"))
-    wanted, of_gpus = options.pop("ranks"), _take_gpus(options)
-    if of_gpus > 1 and network is None and resume is None:
-        options["batch_per_rank"] = True  # as Caffe's GPUs
-    ranks = ranks_of(ctx, of_gpus if wanted is None else wanted, effects)
+    ranks = ranks_of(ctx, _wanted_ranks(network, resume, options), effects)
 
     def run(job: Job) -> Outcome:
         with ExitStack() as stack:
@@ -274,11 +274,28 @@ def command(
     ctx.exit(code)
 
 
-def _take_gpus(options: dict[str, Any]) -> int:
-    """Make ``--gpu`` the device; return the ranks that it needs."""
-    gpu, device = options.pop("gpu"), options["device"]
-    options["device"], count = training_device(gpu, device, number_of_ranks())
-    return count
+def _wanted_ranks(network: str | None, resume: Path | None, options: dict[str, Any]) -> int:
+    """Make ``--gpu`` the device; return the ranks to start: those given, or one for each GPU."""
+    gpu, started = options.pop("gpu"), number_of_ranks()
+    options["device"], count = training_device(gpu, options["device"], started)
+    if gpu and count > 1 and network is None and resume is None:
+        options["batch_per_rank"] = True  # as Caffe's GPUs
+    if resume is not None and options["device"] is None and started == 1:
+        count = _ranks_of_devices(resume)
+    wanted: int | None = options["ranks"]
+    if resume is not None:
+        del options["ranks"]  # a run goes on with those that there are
+    return count if wanted is None else wanted
+
+
+def _ranks_of_devices(path: Path) -> int:
+    """One rank for each device of a run; 1 if it cannot be read, which resuming it tells."""
+    from protonet.jobs.run.directory import RunDirectory
+    from protonet.ranks.devices import count_devices
+
+    with suppress(ProtonetError):
+        return count_devices(RunDirectory.open(path).record().settings.device)
+    return 1
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -315,7 +332,10 @@ def _report(outcome: Outcome, quiet: bool) -> None:
             click.echo(f"note: {remark}")
         if result.interrupted:
             click.echo(f"{outcome.summary}; to continue:")
-            click.echo(f"  protonet train --resume {run.path}")
+            ranks = run.record().settings.ranks
+            click.echo(
+                f"  protonet train --resume {run.path}{f' --ranks {ranks}' if ranks else ''}"
+            )
         else:
             use = f"; to use it:\n  protonet infer {run.path} IMAGE" if run.deploy.exists() else ""
             click.echo(f"{outcome.summary}{use}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import select
@@ -21,6 +22,7 @@ from protonet.errors import DeviceError, UsageError
 from protonet.ranks.communicator import RESUMABLE
 from protonet.ranks.mpi import MISSING
 
+_PR_SET_PDEATHSIG = 1
 _SIGNS = "PROTONET_RANKS"
 """Variable with the folder in which ranks that `launch` starts leave their process numbers."""
 
@@ -58,6 +60,7 @@ def launch(count: int, arguments: Sequence[str]) -> Ended:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             env={**os.environ, **_terminal(), _SIGNS: signs},
         ) as process,
         _passing_on(process),
@@ -75,6 +78,11 @@ def _terminal() -> Mapping[str, str]:
         return {}
     size = shutil.get_terminal_size()
     return {"FORCE_COLOR": "1", "COLUMNS": str(size.columns), "LINES": str(size.lines)}
+
+
+def _end_with_parent() -> None:
+    """In a new process: get SIGTERM when the parent ends, also by a kill."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ _OLD = (
     "the task was written by another version of protonet, and this one cannot "
     "read it; submit it again"
 )
+_MOST_GPUS = 100
+"""As many as the names of devices have numbers."""
 _SPARE_ADDRESSES = 8 * GIB
 """Address space for threads, libraries and mapped files, in addition to arrays."""
 
@@ -79,10 +81,10 @@ class Queue:
         with self._lock:
             for job in self.store.all(status=[RUN]):
                 self._try(job, self._attend)
-            busy = {_slot(job) for job in self.store.all(status=[RUN])}
+            busy = set().union(*map(_slots, self.store.all(status=[RUN])))
             for job in sorted(self.store.all(status=[WAIT]), key=lambda each: each.place):
-                if _slot(job) not in busy and self._try(job, self._begin_if_ready):
-                    busy.add(_slot(job))
+                if not _slots(job) & busy and self._try(job, self._begin_if_ready):
+                    busy |= _slots(job)
 
     def abort(self, job: Job) -> Job:
         """Stop a job: a training takes a snapshot first. A waiting job leaves the queue."""
@@ -196,6 +198,11 @@ class Queue:
         self.store.update(job.id, status=status, error=error, ended=time.time())
 
 
-def _slot(job: Job) -> str:
-    """The resource that a running job uses exclusively."""
-    return DATASET if job.kind == DATASET else str(job.settings.get("device", "cpu"))
+def _slots(job: Job) -> set[str]:
+    """The resources that a running job uses exclusively: its devices, or that of data sets."""
+    if job.kind == DATASET:
+        return {DATASET}
+    kind, _, numbers = str(job.settings.get("device", "cpu")).partition(":")
+    if numbers == "all":
+        return {f"{kind}:{number}" for number in range(_MOST_GPUS)}
+    return {f"{kind}:{number}" for number in numbers.split(",")}

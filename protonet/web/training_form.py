@@ -48,7 +48,7 @@ Rate = Annotated[float, within("lr")]
 Batch = Annotated[int, within("batch_size")]
 Policy = Annotated[str, OneOf(POLICIES)]
 Solver = Annotated[str, OneOf(SOLVERS)]
-Device = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")]
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda:(all|\d{1,2}(,\d{1,2})*))$")]
 Crop = Annotated[int, within("crop")]
 
 
@@ -111,7 +111,9 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     set. ``mean`` is image, pixel, none, a number for each channel such as 104,117,123, or a file on
     the server; null is the network's own, else the mean image. ``crop`` and ``mirror`` null are the
     network's own. ``snapshot_every`` and ``val_every`` are epochs; 0 is only at the end, or never.
-    ``memory_limit`` is in bytes. ``group`` null is the name of a sweep, and none for one training.
+    ``device`` may be several, such as cuda:0,1 or cuda:all, with one of the ``ranks`` each; ranks
+    null is one for each device. ``memory_limit`` is in bytes. ``group`` null is the name of a
+    sweep, and none for one training.
     """
 
     name: Name
@@ -134,6 +136,7 @@ class TrainingForm(PolicyForm, RuleForm, WeightsForm):
     average: Annotated[float, within("average")] | None = USUAL["average"]
     seed: Annotated[int, within("seed")] = USUAL["seed"]
     device: Device = USUAL["device"]
+    ranks: Annotated[int, within("ranks")] | None = USUAL["ranks"]
     precision: Annotated[str, OneOf(PRECISIONS)] = USUAL["precision"]
     tf32: bool = USUAL["tf32"]
     fuse: bool = USUAL["fuse"]

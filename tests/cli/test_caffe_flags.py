@@ -36,6 +36,8 @@ def test_a_training_has_a_rank_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(caffe_flags, "_all_gpus", lambda: ["0", "1", "2"])
     assert training_device(None, "cuda:1", 1) == ("cuda:1", 1)
     assert training_device("", None, 1) == (None, 1)
+    assert training_device(None, "cuda:2,0", 1) == ("cuda:2,0", 2)
+    assert training_device(None, "cuda:2,0", 4) == ("cuda:2,0", 1), "ranks are started already"
     assert training_device("7", None, 1) == ("cuda:7", 1), "one is looked for by its training"
     assert training_device("0,2", None, 1) == ("cuda:0,2", 2)
     assert training_device("all", None, 1) == ("cuda:0,1,2", 3)

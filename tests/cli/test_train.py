@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protonet.cli.train import _wanted_ranks
 from protonet.data.create import create_gradients
 from protonet.formats.caffemodel import read_weights, write_weights
 from protonet.jobs.run.bounds import POLICIES
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import SolverSettings
 
 NET = """\
 name: "seed"
@@ -565,3 +569,27 @@ def test_tf32_on_a_cpu_is_refused(protonet: Any, workplace: Path) -> None:
     assert refused.returncode != 0
     assert "leave tf32 out, or train on cuda:0" in refused.stderr
     assert not (workplace / "run").exists()
+
+
+def test_several_devices_have_a_rank_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of a resumed run too, unless others are given."""
+    run = RunDirectory.create(tmp_path / "run", "run")
+    run.write(RunRecord(settings=SolverSettings(device="cuda:0,1,2"), prefix="snapshot"))
+
+    def wanted(network: str | None = "n", resume: Path | None = None, **given: Any) -> int:
+        options = {"gpu": None, "device": None, "ranks": None, **given}
+        count = _wanted_ranks(network, resume, options)
+        assert "gpu" not in options
+        assert options.get("ranks") == (None if resume else given.get("ranks"))
+        assert "batch_per_rank" not in options
+        return count
+
+    assert wanted() == 1
+    assert wanted(device="cuda:0,1") == 2
+    assert wanted(device="cuda:0,1", ranks=4) == 4
+    assert wanted(None, run.path) == 3
+    assert wanted(None, run.path, ranks=2) == 2
+    assert wanted(None, run.path, device="cpu") == 1
+    assert wanted(None, tmp_path / "none") == 1
+    monkeypatch.setenv("PMI_SIZE", "8")
+    assert wanted(None, run.path) == 1, "a launcher has started them"

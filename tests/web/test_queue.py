@@ -17,7 +17,7 @@ from protonet.jobs.tasks.datasets import MakeGradients
 from protonet.jobs.tasks.task import Task
 from protonet.web import queue
 from protonet.web.process import pid_of
-from protonet.web.queue import Queue
+from protonet.web.queue import Queue, _slots
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, DONE, ENDED, ERROR, RUN, TRAINING, WAIT, Job
 from tests.web.browser import wait_for
@@ -192,3 +192,13 @@ def test_the_queue_outlives_a_turn_that_fails(site: Site, monkeypatch: pytest.Mo
     site.queue.start()
     wait_for(lambda: site.store.get(job.id).status == DONE, "the job's end")
     site.queue.close()
+
+
+def test_a_job_with_several_gpus_has_each_of_them(site: Site) -> None:
+    def slots(device: str) -> set[str]:
+        return _slots(job_of(site, SLOW, settings={"device": device}))
+
+    assert slots("cuda:0,2") & slots("cuda:2")
+    assert not slots("cuda:0,2") & slots("cuda:1")
+    assert slots("cuda:all") & slots("cuda:7")
+    assert not slots("cuda:all") & slots("cpu")

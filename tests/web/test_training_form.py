@@ -28,6 +28,7 @@ def test_defaults_are_those_of_digits() -> None:
     [
         {"lr": 0}, {"lr": float("nan")}, {"lr": float("inf")}, {"epochs": -1}, {"momentum": 1},
         {"solver": "Magic"}, {"lr_policy": "never"}, {"device": "cuda:0; rm"}, {"seed": -1},
+        {"device": "cuda:0,"}, {"device": "cuda:all,1"}, {"ranks": 0}, {"ranks": 1025},
         {"precision": "float8"}, {"crop": -1}, {"keep": 0}, {"delta": 0}, {"threads": 0},
         {"regularization": "L3"}, {"mean": ""}, {"warmup_lr": -1},
         {"batch_sizes": [0]}, {"lrs": [0.1] * 21}, {"steps": [101]}, {"name": ""},
@@ -37,6 +38,12 @@ def test_defaults_are_those_of_digits() -> None:
 def test_what_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         form(**values)
+
+
+def test_several_devices_and_ranks() -> None:
+    for device in ("cpu", "cuda:3", "cuda:0,1", "cuda:all"):
+        assert form(device=device).device == device
+    assert (form().ranks, form(ranks=2).ranks) == (None, 2)
 
 
 def test_the_schema_tells_bounds_and_words() -> None:

@@ -97,6 +97,7 @@ BOUNDS = {
     "keep": _count(1),
     "memory_limit": _count(1, 2**63 - 1),
     "threads": _count(1, 1024),
+    "ranks": _count(1, 1024),
 }
 """The bounds of each setting that is a number."""
 

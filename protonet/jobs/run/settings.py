@@ -23,6 +23,7 @@ from protonet.jobs.run.bounds import (
 from protonet.layers.base import LayerContext
 from protonet.precision import PRECISIONS
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.ranks.devices import count_devices
 
 DEFAULT_BATCH = 16
 """DIGITS' batch size, if neither the user nor the network gives one."""
@@ -39,6 +40,8 @@ _MOST_STEPS = {
 class SharedSettings:
     """Settings of every training.
 
+    ``device`` may be several, such as ``cuda:0,1`` and ``cuda:all``: one for each of the ``ranks``,
+    the processes that share out every batch; None is one for each device.
     ``keep`` is the number of snapshots to keep, in addition to the best; None keeps all.
     ``early_stop`` ends the training after this many validations without improvement. ``warmup`` is
     the number of warm-up iterations, from the rate ``warmup_lr``; ``min_lr`` the least rate.
@@ -55,6 +58,7 @@ class SharedSettings:
     """
 
     device: str = "cpu"
+    ranks: int | None = None
     out: Path | None = None
     keep: int | None = None
     early_stop: int | None = None
@@ -95,6 +99,30 @@ class SharedSettings:
         problem = None if value is None else bound.problem(value)
         if problem is not None:
             raise UsageError(f"{name.replace('_', ' ')} {problem}")
+
+    def wanted_ranks(self) -> int:
+        """The number of ranks: if not given, one for each device.
+
+        Raises:
+            DeviceError: for a malformed device; of ``cuda:all`` without a GPU.
+        """
+        return count_devices(self.device) if self.ranks is None else self.ranks
+
+    def on_ranks(self, count: int) -> Self:
+        """These settings with the number of ranks that there are; one is not recorded.
+
+        Raises:
+            UsageError: where they ask for others.
+        """
+        if self.ranks is None and count == 1:
+            return self
+        if self.ranks not in (None, count):
+            raise UsageError(
+                f"the settings have {self.ranks} ranks, and {count} "
+                f"{'was' if count == 1 else 'were'} started: --ranks {self.ranks} starts them on "
+                f"this machine, mpiexec -n {self.ranks} or srun on several"
+            )
+        return replace(self, ranks=count)
 
     def apply_rates(self, solver: SolverParameter) -> None:
         """Set warm-up and minimum of the learning rate in a solver."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protonet.jobs.run.settings import RunSettings
+from protonet.ranks.communicator import ALONE, Communicator
 
 if TYPE_CHECKING:
     from protonet.jobs.training.join import Outcome
@@ -22,7 +23,16 @@ class TrainNetwork:
     network: Path
     settings: RunSettings
 
-    def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
+    def wanted_ranks(self) -> int:
+        """The ranks that it is to have."""
+        return self.settings.wanted_ranks()
+
+    def train(
+        self,
+        listeners: Sequence[Listener],
+        on_trainer: OnTrainer,
+        ranks: Communicator = ALONE,
+    ) -> Outcome:
         """Train in a new run directory.
 
         Raises:
@@ -39,6 +49,7 @@ class TrainNetwork:
             listeners=listeners,
             on_trainer=on_trainer,
             progress=log_progress("images of the mean"),
+            ranks=ranks,
         )
 
 
@@ -50,7 +61,21 @@ class ResumeRun:
     epochs: float | None = None
     device: str | None = None
 
-    def train(self, listeners: Sequence[Listener], on_trainer: OnTrainer) -> Outcome:
+    def wanted_ranks(self) -> int:
+        """The ranks that it is to have: as many as before, or one for each of other GPUs."""
+        from protonet.jobs.run.directory import RunDirectory
+        from protonet.ranks.devices import count_devices
+
+        if self.device not in (None, "cpu"):
+            return count_devices(self.device)
+        return RunDirectory.open(self.run).record().settings.wanted_ranks()
+
+    def train(
+        self,
+        listeners: Sequence[Listener],
+        on_trainer: OnTrainer,
+        ranks: Communicator = ALONE,
+    ) -> Outcome:
         """Resume from the newest snapshot.
 
         Raises:
@@ -59,4 +84,4 @@ class ResumeRun:
         from protonet.jobs.training.resume import ResumeOptions, resume
 
         changes = ResumeOptions(epochs=self.epochs, device=self.device)
-        return resume(self.run, changes, listeners=listeners, on_trainer=on_trainer)
+        return resume(self.run, changes, listeners=listeners, on_trainer=on_trainer, ranks=ranks)

@@ -99,14 +99,14 @@ def resume(
         found = reopen(run, changes.moved)
         newest = _newest(run, found, length)
         _remove_torn(run, run.snapshots())
-        settings = changes.put(found.record.settings)
+        settings = _among(ranks, changes.put(found.record.settings))
         there = replace(settings, device=changes.device_of(settings))
         processor = Device(first_device(there.device, ranks), tf32=settings.tf32)
         run.update(settings=settings)
         invite(ranks, run, there, state := _state(run, found.record, newest))
         job = stack.enter_context(Job(run, found.files, settings, processor, ranks))
         job.begin(state)
-        notes = [*found.notes, _told(newest)]
+        notes = [*found.notes, *_told(newest, found.record.settings, ranks.size)]
         if length:
             notes.append(change_length(run, found.files.solver, length, job.trainer))
         _rewind_metrics(run, newest, job.trainer.per_epoch)
@@ -133,9 +133,30 @@ def _newest(run: RunDirectory, found: Reopened, length: Length) -> int:
     return newest
 
 
-def _told(newest: int) -> str:
-    """Where a run was resumed."""
-    return f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
+def _among(
+    ranks: Communicator, settings: RunSettings | SolverSettings
+) -> RunSettings | SolverSettings:
+    """The settings with the ranks that there are now."""
+    return replace(settings, ranks=None).on_ranks(ranks.size)
+
+
+def _told(newest: int, former: RunSettings | SolverSettings, ranks: int) -> list[str]:
+    """Where a run was resumed, and by other ranks than it had."""
+    at = f"resumed at iteration {newest}" if newest else "no snapshot yet: from the beginning"
+    before = former.ranks or 1
+    if not newest or before == ranks:
+        return [at]
+    each = isinstance(former, SolverSettings) and former.batch_per_rank
+    same = (
+        "each has the batch of the text, so the whole batch is another"
+        if each
+        else ("the same numbers up to rounding")
+    )
+    return [at, f"{_ranks(before)} until then, {_ranks(ranks)} now: {same}"]
+
+
+def _ranks(count: int) -> str:
+    return "1 rank" if count == 1 else f"{count} ranks"
 
 
 def _state(run: RunDirectory, record: RunRecord, newest: int) -> Path | None:

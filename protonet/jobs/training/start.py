@@ -51,7 +51,7 @@ def start(
         NetworkError, DataError, UsageError, DeviceError: before the training.
         TrainingError: when the loss is no longer finite; the directory stays.
     """
-    settings = settled(settings, pasted.source.text)
+    settings = settled(settings.on_ranks(ranks.size), pasted.source.text)
     told = check_databases(settings)
     device = Device(first_device(settings.device, ranks), tf32=settings.tf32)
     with ExitStack() as stack:
@@ -93,7 +93,7 @@ def start_solver(
     Raises:
         As ``start``; FormatError for weights or a state that do not fit.
     """
-    files = SolverFiles.read(path)
+    files, settings = SolverFiles.read(path), settings.on_ranks(ranks.size)
     settings.put(files.solver)
     check_solver(files.solver)
     if settings.early_stop is not None and not files.tests:

@@ -62,3 +62,23 @@ def test_what_layers_may_know_of_a_run(tmp_path: Path) -> None:
     # a solver file says itself what is shuffled, in each layer
     assert SolverSettings().layer_context(tmp_path) == LayerContext(tmp_path)
     assert SolverSettings(seed=5).layer_context(tmp_path) == LayerContext(tmp_path, 5)
+
+
+def test_ranks_are_those_that_there_are() -> None:
+    alone, two = RunSettings(Path("d")), RunSettings(Path("d"), ranks=2)
+    assert alone.on_ranks(1) is alone
+    assert alone.on_ranks(3).ranks == 3
+    assert two.on_ranks(2) == two
+    for settings, count, told in (
+        (two, 1, "the settings have 2 ranks, and 1 was started: --ranks 2 .* mpiexec -n 2"),
+        (SolverSettings(ranks=4), 3, "the settings have 4 ranks, and 3 were started"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            settings.on_ranks(count)
+
+
+def test_without_a_number_there_is_a_rank_for_each_device() -> None:
+    devices = {"cpu": 1, "cuda:3": 1, "cuda:0,2,5": 3}
+    for device, count in devices.items():
+        assert RunSettings(Path("d"), device=device).wanted_ranks() == count
+        assert RunSettings(Path("d"), device=device, ranks=4).wanted_ranks() == 4

@@ -8,7 +8,9 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import UsageError
-from protonet.jobs.run.settings import RunSettings
+from protonet.jobs.run.directory import RunDirectory
+from protonet.jobs.run.record import RunRecord
+from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.train.trainer import Trainer
 from tests.jobs.nets import SEED
@@ -36,3 +38,12 @@ def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="this run is finished"):
         ResumeRun(run).train([], let)
     assert ResumeRun(run, epochs=4.0).train([], let).result.iteration == 8
+
+
+def test_a_resumed_run_has_the_ranks_that_it_had(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "run")
+    settings = SolverSettings(device="cuda:0,1", ranks=2)
+    run.write(RunRecord(settings=settings, prefix="snapshot"))
+    for device, count in {None: 2, "cpu": 2, "cuda:1": 1, "cuda:0,2,3": 3}.items():
+        assert ResumeRun(run.path, device=device).wanted_ranks() == count
+    assert TrainNetwork(Path("n"), RunSettings(Path("d"), ranks=3)).wanted_ranks() == 3

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,10 @@ from protonet.jobs.tasks.segmentation_datasets import ConvertSegmentation
 from protonet.jobs.tasks.task import Task, write_task
 from protonet.jobs.tasks.trainings import ResumeRun, TrainNetwork
 from protonet.jobs.tasks.worker import main
+from protonet.web.process import launch, read_exit, send_signal
 from tests.data import segmentation_sets as sets
 from tests.jobs.nets import SEED
+from tests.web.browser import wait_for
 
 
 def work(folder: Path, task: Task) -> int:
@@ -143,3 +148,70 @@ def test_a_mistake_of_ours_is_no_kill(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(TypeError, match="ours"):
         work(tmp_path, MakeGradients(folder=tmp_path / "data"))
     assert json.loads((tmp_path / "exit.json").read_text()) == {"code": 1}
+
+
+def on_ranks(folder: Path, **settings: Any) -> TrainNetwork:
+    """A task for two ranks, as the page gives it."""
+    create_gradients(folder / "data", 6, 5, 8, 4, seed=1)
+    (folder / "net.prototxt").write_text(SEED)
+    data, run = folder / "data", folder / "run"
+    given = RunSettings(
+        data / "train_images", labels=data / "train_labels", batch_size=4, out=run, ranks=2,
+        snapshot_every=0.0,
+        python_layers=False, **settings,
+    )  # fmt: skip
+    return TrainNetwork(folder / "net.prototxt", given)
+
+
+def test_two_ranks_stopped_and_gone_on_with(tmp_path: Path) -> None:
+    """A stop reaches both; that resuming gives the bits of one go: tests/jobs/training."""
+    folder, run = tmp_path / "job", tmp_path / "run"
+    folder.mkdir()
+    process = launch(folder, write_task(on_ranks(tmp_path, epochs=10.0**6)), 16 * 2**30)
+    wait_for(lambda: (run / "metrics.jsonl").exists(), "an iteration")
+    assert send_signal(folder, signal.SIGINT)
+    assert process.wait(60) == 130
+    assert read_exit(folder) == 130
+    told = (folder / "output.log").read_text()
+    assert told.count("] Iteration 0 (") == 1, told
+    assert "error" not in told
+    record = RunDirectory(run).record()
+    assert (record.status, record.settings.ranks) == ("abort", 2)
+    (at,) = RunDirectory(run).iterations()
+    assert launch(folder, write_task(ResumeRun(run, at / 2 + 1)), 0).wait(60) == 0
+    told = (folder / "output.log").read_text()
+    assert f"note: resumed at iteration {at}" in told
+    assert "until then" not in told, "as many ranks as before"
+    assert RunDirectory(run).record().settings.ranks == 2
+    assert RunDirectory(run).iterations()[-1] == at + 2
+
+
+def test_killed_with_its_ranks(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    process = launch(folder, write_task(on_ranks(tmp_path, epochs=10.0**6)), 0)
+    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists(), "an iteration")
+    assert len(workers(folder)) == 3
+    send_signal(folder, signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    wait_for(lambda: not workers(folder), "the end of the ranks")
+
+
+def workers(folder: Path) -> list[str]:
+    """The processes of the task of a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if command[:1] == [sys.executable.encode()] and str(folder).encode() in command:
+                found.append(process.name)
+    return found
+
+
+def test_a_mistake_on_ranks_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    task = on_ranks(tmp_path)
+    task.network.write_text(SEED.replace("Power", "Powr", 1))
+    assert work(tmp_path / "job", task) == 3
+    told = capfd.readouterr().err
+    assert told.count("unknown layer type 'Powr'") == 1
+    assert "Traceback" not in told

@@ -16,7 +16,7 @@ import pytest
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import SolverSettings
-from protonet.jobs.training.resume import resume
+from protonet.jobs.training.resume import _told, resume
 from protonet.jobs.training.start import start, start_solver
 from protonet.train import events
 from protonet.train.listeners import read_metrics
@@ -195,3 +195,17 @@ def test_a_run_that_went_on_from_a_snapshot_resumes_there(
     outcome = resume(tmp_path / "run")
     iterations = [line["iteration"] for line in read_metrics(outcome.run.metrics)]
     assert iterations[0] == 5
+
+
+def test_other_ranks_than_before_are_told() -> None:
+    two, each = SolverSettings(ranks=2), SolverSettings(ranks=2, batch_per_rank=True)
+    at = "resumed at iteration 7"
+    assert _told(7, two, 2) == [at]
+    assert _told(7, SolverSettings(), 1) == [at]
+    assert _told(7, two, 1) == [
+        at,
+        "2 ranks until then, 1 rank now: the same numbers up to rounding",
+    ]
+    assert _told(7, SolverSettings(), 3)[1].startswith("1 rank until then, 3 ranks now: ")
+    assert "so the whole batch is another" in _told(7, each, 3)[1]
+    assert _told(0, two, 1) == ["no snapshot yet: from the beginning"]

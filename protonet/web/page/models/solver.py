@@ -90,7 +90,8 @@ class SolverSection(Fields):
 
     def _computing(self) -> None:
         with ui.element("div").classes("fields"):
-            self.text("device", "Device", "cpu")
+            self.text("device", "Device (cpu, cuda:0; several: cuda:0,1, cuda:all)", "cpu")
+            self.number("ranks", "Ranks (processes)", whole=True, hint="one for each device")
             self.choice("precision", "Precision", list(PRECISIONS), "float32")
             self.choice("gradient_precision", "Gradients between ranks", list(PRECISIONS),
                         "float32")  # fmt: skip
