@@ -64,6 +64,8 @@ class GraphedCallable:
         work: queues the same each time, on arrays that do not move.
         key: identifies the arrays: when it changes, the graph is captured again.
         variant: identifies one of a few alternatives of the work; each has a graph of its own.
+        any_failed: whether the capture has failed here, or on another process that captures the
+            same: work in which they meet must be captured by all or none.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class GraphedCallable:
         work: Callable[[], None],
         key: Callable[[], Hashable] = lambda: None,
         variant: Callable[[], Hashable] = lambda: None,
+        any_failed: Callable[[bool], bool] = bool,
     ) -> None:
         self._device, self._work, self._key, self._variant = device, work, key, variant
+        self._any_failed = any_failed
         self.capture_error = ""
         self.reset()
 
@@ -90,12 +94,23 @@ class GraphedCallable:
         variant = self._variant()
         graph, warm_ups = self._graphs.get(variant), self._warm_ups.get(variant, 0)
         if graph is None and warm_ups >= WARM_UP and not self.capture_error:
-            try:
-                graph = self._graphs[variant] = capture(self._device, self._work)
-            except RuntimeError as error:  # CuPy's errors derive from it
-                self.capture_error = str(error) or type(error).__name__
+            graph = self._capture(variant)
         if graph is not None:
             graph.launch()
         else:
             self._work()
             self._warm_ups[variant] = warm_ups + 1
+
+    def _capture(self, variant: Hashable) -> CudaGraph | None:
+        """Capture the work; None where that fails, here or elsewhere."""
+        graph = None
+        try:
+            graph = capture(self._device, self._work)
+        except RuntimeError as error:  # CuPy's errors derive from it
+            self.capture_error = str(error) or type(error).__name__
+        if self._any_failed(graph is None):
+            self.capture_error = self.capture_error or "another rank could not capture it"
+            return None
+        assert graph is not None
+        self._graphs[variant] = graph
+        return graph

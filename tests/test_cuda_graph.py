@@ -110,3 +110,19 @@ def test_each_variant_has_a_graph_of_its_own(device: EmulatedDevice) -> None:
     for _ in range(WARM_UP + 1):
         graphed()
     assert QUEUE.captures == 3
+
+
+def test_all_or_none_capture(device: EmulatedDevice) -> None:
+    array, asked = device.zeros((2,)), []
+
+    def elsewhere(failed: bool) -> bool:
+        asked.append(failed)
+        return True
+
+    graphed = GraphedCallable(device, lambda: array.fill(3), any_failed=elsewhere)
+    for _ in range(WARM_UP + 3):
+        array[...] = 0
+        graphed()
+        assert array.tolist() == [3, 3]
+    assert asked == [False]
+    assert graphed.capture_error == "another rank could not capture it"

@@ -46,8 +46,7 @@ class NCCLCommunicator(Communicator):
             ) from error
         self._arrays, self._cuda = device.xp.ndarray, device.xp.cuda
         self._stream = self._cuda.Stream(non_blocking=True)
-        self._event = self._cuda.Event(disable_timing=True)
-        self._pending = _Queued(self)
+        self._queued = _Queued(self._cuda, self._stream)
 
     def sum(self, array: Any) -> None:
         """Replace an array by its sum over all ranks."""
@@ -61,16 +60,16 @@ class NCCLCommunicator(Communicator):
         """Begin ``sum``, behind what is queued."""
         if not isinstance(array, self._arrays):
             return self._hosts.begin_sum(array)
-        self._follow()
+        self._queued.follow()
         place, kind = array.data.ptr, self._kind(array)
         self._comm.allReduce(place, place, array.size, kind, self._nccl.NCCL_SUM, self._stream.ptr)
-        return self._pending
+        return self._queued
 
     def begin_swap(self, sent: Any, received: Any) -> Pending:
         """Begin to send row i of an array to rank i, behind what is queued."""
         if not isinstance(sent, self._arrays):
             return self._hosts.begin_swap(sent, received)
-        self._follow()
+        self._queued.follow()
         bytes_, stream = self._nccl.NCCL_UINT8, self._stream.ptr
         self._nccl.groupStart()
         for rank in range(self.size):
@@ -78,16 +77,16 @@ class NCCLCommunicator(Communicator):
             self._comm.send(row.data.ptr, row.nbytes, bytes_, rank, stream)
             self._comm.recv(other.data.ptr, other.nbytes, bytes_, rank, stream)
         self._nccl.groupEnd()
-        return self._pending
+        return self._queued
 
     def begin_collect(self, sent: Any, received: Any) -> Pending:
         """Begin to send an array to all ranks, behind what is queued."""
         if not isinstance(sent, self._arrays):
             return self._hosts.begin_collect(sent, received)
-        self._follow()
+        self._queued.follow()
         place, there = sent.data.ptr, received.data.ptr
         self._comm.allGather(place, there, sent.nbytes, self._nccl.NCCL_UINT8, self._stream.ptr)
-        return self._pending
+        return self._queued
 
     def broadcast(self, value: Any) -> Any:
         """The value of rank 0."""
@@ -98,10 +97,10 @@ class NCCLCommunicator(Communicator):
         if not isinstance(array, self._arrays):
             self._hosts.broadcast_array(array)
             return
-        self._follow()
+        self._queued.follow()
         place, kind = array.data.ptr, self._kind(array)
         self._comm.broadcast(place, place, array.size, kind, 0, self._stream.ptr)
-        self.join()
+        self._queued.wait()
 
     def gather(self, value: Any) -> Sequence[Any]:
         """The values of all ranks."""
@@ -119,16 +118,6 @@ class NCCLCommunicator(Communicator):
         """End every rank at once with an exit code."""
         self._hosts.end_all(code)
 
-    def join(self) -> None:
-        """Let what is queued from now on wait for all that was begun."""
-        self._event.record(self._stream)
-        self._cuda.get_current_stream().wait_event(self._event)
-
-    def _follow(self) -> None:
-        """Let what is begun from now on wait for all that is queued."""
-        self._event.record(self._cuda.get_current_stream())
-        self._stream.wait_event(self._event)
-
     def _kind(self, array: Any) -> int:
         """NCCL's name of the type of an array."""
         kind: int = getattr(self._nccl, f"NCCL_{array.dtype.name.upper()}")
@@ -138,13 +127,20 @@ class NCCLCommunicator(Communicator):
 class _Queued:
     """What was begun on the stream of NCCL; the host never waits for it."""
 
-    def __init__(self, ranks: NCCLCommunicator) -> None:
-        self._ranks = ranks
+    def __init__(self, cuda: Any, stream: Any) -> None:
+        self._cuda, self._stream = cuda, stream
+        self._event = cuda.Event(disable_timing=True)
+
+    def follow(self) -> None:
+        """Let what is begun from now on wait for all that is queued."""
+        self._event.record(self._cuda.get_current_stream())
+        self._stream.wait_event(self._event)
 
     def progress(self) -> bool:
         """It proceeds by itself; whether it is complete, the host does not know."""
         return False
 
     def wait(self) -> None:
-        """Let what is queued from now on wait for it."""
-        self._ranks.join()
+        """Let what is queued from now on wait for all that was begun."""
+        self._event.record(self._stream)
+        self._cuda.get_current_stream().wait_event(self._event)

@@ -89,6 +89,9 @@ class TrainStep:
         """Begin, one forward and backward pass, update."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Release what was captured."""
+
     def _clear(self) -> None:
         for part in self._accumulated:
             self._zeros.clear(part)
@@ -118,6 +121,7 @@ class CapturedTrainStep(TrainStep):
         sent: Any = np.float32,
     ) -> None:
         super().__init__(net, rule, losses, scale, ranks, sent)
+        self._ranks = ranks
         self._capture_sums = self._sum is not None and ranks.capturable
         self._sum_error = "" if self._capture_sums or self._sum is None else _OLD_NCCL
         self._make_graphs()
@@ -131,9 +135,12 @@ class CapturedTrainStep(TrainStep):
         def variant() -> tuple[bool, tuple[Shape, ...]]:
             return self._sums_now, net.batch
 
-        self._passes_graph = GraphedCallable(net.device, self._run_passes, key, variant)
+        def any_failed(failed: bool) -> bool:
+            return self._ranks.any_of(failed)[0]
+
+        self._passes_graph = GraphedCallable(net.device, self._run_passes, key, variant, any_failed)
         self._update_graph = GraphedCallable(net.device, self._apply_update, key)
-        self._iteration_graph = GraphedCallable(net.device, self._iterate, key, variant)
+        self._iteration_graph = GraphedCallable(net.device, self._iterate, key, variant, any_failed)
 
     @property
     def capture_errors(self) -> frozenset[str]:  # type: ignore[override]
@@ -177,6 +184,11 @@ class CapturedTrainStep(TrainStep):
         self.rule.prepare(rate, iteration)
         self._launch(self._iteration_graph)
         self.net.clock.count()
+
+    def close(self) -> None:
+        """Release the graphs: NCCL waits until those with its sums are gone before it ends."""
+        for graph in (self._passes_graph, self._update_graph, self._iteration_graph):
+            graph.reset()
 
     def _launch(self, graph: GraphedCallable) -> None:
         """Run a graph; where it cannot be captured with its sums, the next ones are without."""

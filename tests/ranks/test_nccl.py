@@ -248,6 +248,7 @@ for iter_size in (1, 2):
         ("inside", EmulatedNccl()),
         ("old", EmulatedNccl(20805)),
         ("refused", EmulatedNccl(refuses="unhandled cuda error")),
+        ("elsewhere", EmulatedNccl(refuses="unhandled cuda error" * hosts.rank)),
     ):
         hosts._on.clear()
         found, trainer = trained(EmulatedDevice(nccl=nccl), iter_size)
@@ -279,14 +280,17 @@ def test_a_captured_training_on_two_ranks(tmp_path: Path) -> None:
     """
     told = on_ranks(2, TRAINING, tmp_path)
     old = "the sums over ranks: this version of NCCL cannot be captured"
+    elsewhere = "the sums over ranks: another rank could not capture it"
     refused = "the sums over ranks: unhandled cuda error"
     assert told.splitlines() == [
         "1 inside 5 4",
         f"1 old 8 12 {old}",
         f"1 refused 8 4 {refused}",
+        f"1 elsewhere 9 4 {elsewhere}",
         "2 inside 3 18",
         f"2 old 8 20 {old}",
         f"2 refused 8 13 {refused}",
+        f"2 elsewhere 9 13 {elsewhere}",
         "bfloat16 collect swap 4",
         "float16 collect swap 4 the sums over ranks: maximum without out during stream capture",
     ], "iter_size, how, sums that were begun, launches of graphs, what was not captured"

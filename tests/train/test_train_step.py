@@ -153,6 +153,18 @@ def test_a_failed_capture_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert "synchronize during stream capture" in warned.message
 
 
+@needs_compiler
+def test_closed_it_keeps_no_graph() -> None:
+    """NCCL waits for them when it ends (commDestroySync in src/init.cc of NCCL 2.27)."""
+    _, trainer = trained(EmulatedDevice(), True)
+    step = trainer.train_step
+    assert isinstance(step, CapturedTrainStep)
+    graphs = (step._passes_graph, step._update_graph, step._iteration_graph)
+    assert any(graph._graphs for graph in graphs)
+    step.close()
+    assert not any(graph._graphs for graph in graphs)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize(
     "settings",

@@ -213,7 +213,8 @@ class Job:
         self.close()
 
     def close(self) -> None:
-        """Release files and threads."""
+        """Release files, threads and CUDA graphs."""
+        self.trainer.train_step.close()
         for net in self.nets:
             net.close()
         self._close_plans()
