@@ -31,6 +31,7 @@ from protonet.jobs.training.resume import ResumeOptions
 from protonet.jobs.training.start import start
 from protonet.proto.text import Source, read_net
 from protonet.web.datasets import forms
+from protonet.web.datasets.augmented import AugmentForm
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.models.data import DataSection
 from protonet.web.page.models.solver import POLICIES as SHOWN_POLICIES
@@ -221,6 +222,19 @@ def test_checking_has_one_face() -> None:
     asked = {each.name for each in dataset_command("check").params}
     assert CheckForm.model_fields.keys() - asked == CHECKED.keys() - asked
     assert {"weights", "crop", "batch_size", "as_json"} <= asked
+
+
+def test_the_curve_and_augmented_images_have_one_face() -> None:
+    """Of the page: the form of a training draws the curve, and shows what its data layer does."""
+    curve = {OTHER_NAMES.get(each.name or "", each.name or "")
+             for each in dataset_command("learning-rate").params}  # fmt: skip
+    other = {"solver", "data", "picture", "as_json", "imports"}
+    assert CurveForm.model_fields.keys() == curve - other
+    augment = {each.name: each for each in dataset_command("augment").params}
+    assert AugmentForm.model_fields.keys() - {"part"} == augment.keys() - {"folder", "data"}
+    for name in ("count", "variants", "seed"):
+        default = AugmentForm.model_fields[name].default
+        assert augment[name].to_info_dict()["default"] == default, name
 
 
 DATASETS: dict[str, tuple[str, type[forms.NamedForm]]] = {

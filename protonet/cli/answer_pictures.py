@@ -79,8 +79,8 @@ class AnswerPictures(ABC, Generic[F]):
         return list(made)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of pictures.
+def make_folder(folder: Path, option: str = "") -> None:
+    """Make the folder of pictures, which an option may name.
 
     Raises:
         UsageError: when it cannot be made.
@@ -88,4 +88,5 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--picture {folder}: cannot be made: {error.strerror}") from error
+        where = f"{option} {folder}".strip()
+        raise UsageError(f"{where}: cannot be made: {error.strerror}") from error

@@ -30,6 +30,8 @@ _COMMANDS = {
     "layers": "layers",
     "draw": "draw",
     "plot": "plot",
+    "learning-rate": "learning_rate",
+    "augment": "augment",
     "compare": "compare",
     "parse-log": "parse_log",
     "convert-vectors": "convert_vectors",

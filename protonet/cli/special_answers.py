@@ -31,7 +31,7 @@ def special_answers(
             raise UsageError(
                 f"{run}: --picture needs a net that predicts maps of classes, or boxes"
             )
-        make_folder(folder)
+        make_folder(folder, "--picture")
     if boxes:
         return BoxPictures(Detector(predictor), folder, threshold)
     if segments:

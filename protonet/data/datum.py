@@ -202,6 +202,19 @@ def encode_image(array: np.ndarray, kind: str = "png") -> bytes:
     return buffer.getvalue()
 
 
+def as_bytes(image: np.ndarray) -> np.ndarray:
+    """An image (channels, height, width) as uint8, to be looked at: its first channel unless it has
+    1 or 3, and other values than bytes scaled to their range.
+    """
+    shown = image if image.shape[0] in (1, 3) else image[:1]
+    if shown.dtype != np.uint8:
+        low, high = float(shown.min()), float(shown.max())
+        if low < 0 or high > 255 or high <= 1:
+            shown = (shown - low) * (255 / (high - low) if high > low else 0)
+        shown = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return shown
+
+
 def make_datum(
     array: np.ndarray, *, label: int | None = None, encoded: bool | bytes = False
 ) -> Datum:

@@ -54,6 +54,8 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet layers",
         "protonet draw",
         "protonet plot",
+        "protonet learning-rate",
+        "protonet augment",
         "protonet compare",
         "protonet parse-log",
         "protonet convert-vectors",

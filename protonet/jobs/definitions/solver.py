@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from protonet.errors import UsageError
 from protonet.jobs.run.bounds import MOST_ITERATIONS
-from protonet.jobs.run.settings import RunSettings, weight_files
+from protonet.jobs.run.settings import DEFAULT_BATCH, RunSettings, weight_files
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.proto.language import is_lua
 from protonet.solvers.check import check_solver
+from protonet.solvers.rate_curve import Curve, solver_curve
 from protonet.solvers.update_rule import RULES
 
 PREFIX = "snapshot"
@@ -19,6 +20,9 @@ PREFIX = "snapshot"
 
 DEFAULT_POLICY = "multistep"
 """For networks of Caffe."""
+
+_UNKNOWN = 1000
+"""Iterations of a learning-rate curve if their number is unknown."""
 
 _USUAL: dict[str, dict[str, float | tuple[float, ...]]] = {
     "fixed": {},
@@ -71,6 +75,31 @@ def settled(settings: RunSettings, text: str) -> RunSettings:
         lr_policy=settings.lr_policy or "torch_sgd",
         weight_decay=_TORCH_DECAY if decay is None else decay,
     )
+
+
+def rate_curve(settings: RunSettings, images: int | None) -> Curve:
+    """The learning rate of a training on so many images.
+
+    Without their number, that of iterations is unknown: then the curve is over epochs, without the
+    warm-up, which is in iterations.
+
+    Raises:
+        SolverError: for invalid settings.
+        UsageError: for more iterations than a solver can count.
+    """
+    if images is None:
+        known = replace(settings, epochs=1.0, warmup=0, accumulation=1)
+        length = (_UNKNOWN, 1)
+    else:
+        known, length = settings, (images, settings.batch_size or DEFAULT_BATCH)
+    try:
+        solver = make_solver(known, length, None)
+    except ValueError:
+        raise UsageError("more iterations than a solver can count (2,147,483,647)") from None
+    if images is not None:
+        return solver_curve(solver)
+    scale = settings.epochs / solver.max_iter
+    return Curve("epoch", [(at * scale, rate) for at, rate in solver_curve(solver).points])
 
 
 def make_solver(

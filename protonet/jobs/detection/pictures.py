@@ -6,6 +6,7 @@ import colorsys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -38,6 +39,14 @@ def _luminance(levels: Sequence[float]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+class Marked(NamedTuple):
+    """A box to draw: the number of its class, its text, and left, top, right, bottom in pixels."""
+
+    label: int
+    text: str
+    box: tuple[float, float, float, float]
+
+
 def draw_boxes(image: Path, found: Sequence[Detection]) -> bytes:
     """The image of a file with its boxes, class names and scores, as PNG bytes.
 
@@ -49,24 +58,28 @@ def draw_boxes(image: Path, found: Sequence[Detection]) -> bytes:
             picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError) as error:
         raise DataError(f"{image}: cannot be drawn on: {error}") from error
+    told = [Marked(each.label, f"{each.name} {each.score:.2f}", each.box) for each in found]
+    buffer = BytesIO()
+    marked(picture, told).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def marked(picture: Image.Image, boxes: Sequence[Marked]) -> Image.Image:
+    """An RGB picture with boxes and their texts, the first on top; enlarged where it is small."""
     scale = max(1, -(-_SMALLEST // max(1, min(picture.size))))
-    if scale > 1:
-        size = picture.width * scale, picture.height * scale
-        picture = picture.resize(size, Image.Resampling.NEAREST)
+    size = picture.width * scale, picture.height * scale
+    picture = picture.resize(size, Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(picture)
     line = max(2, round(min(picture.size) / 250))
     font = ImageFont.load_default(size=max(11, round(min(picture.size) / 32)))
-    for each in reversed(found):  # the most certain on top
+    for each in reversed(boxes):
         left, top, right, bottom = (value * scale for value in each.box)
         color = color_of(each.label)
         draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), outline=color,
                        width=line)  # fmt: skip
-        text = f"{each.name} {each.score:.2f}"
-        _, _, width, height = draw.textbbox((0, 0), text, font=font)
+        _, _, width, height = draw.textbbox((0, 0), each.text, font=font)
         x = max(0.0, min(left, picture.width - width - 4))
         y = top - height - 3 if top > height + 3 else top
         draw.rectangle((x, y, x + width + 4, y + height + 3), fill=color)
-        draw.text((x + 2, y + 1), text, fill="white", font=font)
-    buffer = BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+        draw.text((x + 2, y + 1), each.text, fill="white", font=font)
+    return picture

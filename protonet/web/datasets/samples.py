@@ -12,7 +12,7 @@ import numpy as np
 from protonet.data.annotated import read_annotated
 from protonet.data.boxes import Objects
 from protonet.data.database import Database
-from protonet.data.datum import decode, encode_image
+from protonet.data.datum import as_bytes, decode, encode_image
 from protonet.data.interpolation import Interpolation, resample
 from protonet.data.label_pictures import overlay_picture
 from protonet.data.transform import load_mean
@@ -138,7 +138,7 @@ def _with_pixels(
     if plane.ndim != 3 or plane.shape[0] != 1:
         raise DataError(f"{labels.where(key)}: expected one class for each pixel")
     names = tuple(classes.name(int(number)) for number in np.unique(plane))
-    shown = small(_as_bytes(image), how.side)
+    shown = small(as_bytes(image), how.side)
     png = overlay_picture(shown, plane, classes.pixels(), how.opacity)
     return Sample(_text(key), png, classes=names, size=image.shape[1:])
 
@@ -186,7 +186,7 @@ def picture(image: np.ndarray) -> bytes:
 
     Values other than bytes are scaled to the range of bytes.
     """
-    return encode_image(np.ascontiguousarray(_as_bytes(image)))
+    return encode_image(np.ascontiguousarray(as_bytes(image)))
 
 
 def small(image: np.ndarray, side: int | None) -> np.ndarray:
@@ -197,16 +197,6 @@ def small(image: np.ndarray, side: int | None) -> np.ndarray:
         return image
     new = (max(1, round(height * side / longer)), max(1, round(width * side / longer)))
     return resample(image, *new, Interpolation.AREA)
-
-
-def _as_bytes(image: np.ndarray) -> np.ndarray:
-    shown = image if image.shape[0] in (1, 3) else image[:1]
-    if shown.dtype != np.uint8:
-        low, high = float(shown.min()), float(shown.max())
-        if low < 0 or high > 255 or high <= 1:
-            shown = (shown - low) * (255 / (high - low) if high > low else 0)
-        shown = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return shown
 
 
 def _text(key: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from protonet.errors import NetworkError, UsageError
-from protonet.jobs.definitions.solver import check_settings, make_solver, settled
+from protonet.jobs.definitions.solver import check_settings, make_solver, rate_curve, settled
 from protonet.jobs.run.settings import RunSettings
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.solvers.check import check_solver
@@ -201,3 +201,12 @@ def test_settings_that_do_not() -> None:
         check(epochs=1e12)
     with pytest.raises(NetworkError, match="unknown type 'Magic'"):
         check(solver="Magic")
+
+
+def test_the_curve_is_as_long_as_the_images_say() -> None:
+    settings = RunSettings(Path(), lr=0.25, steps=(50.0,), gamma=0.5, epochs=2.0, batch_size=5)
+    curve = rate_curve(settings, 50)
+    assert [curve.points[at] for at in (0, -1)] == [(0, 0.25), (19, 0.125)]
+    epochs = rate_curve(settings, None)
+    assert epochs.x == "epoch"
+    assert epochs.points[-1] == (pytest.approx(2, abs=0.01), 0.125)
