@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cases import Case
 from protonet.ranks.mpi import communicator
-from protonet.train.gradient_sum import buckets
+from protonet.train.gradient_sum import GradientSum
 from protonet_side import Training, write_weights
 from settings import Setting
 
@@ -37,23 +37,17 @@ class Ranks:
 
 
 class Sum:
-    """The sums of an iteration, in the order of a backward pass that takes no time."""
+    """The sums of an iteration, as if its backward pass took no time."""
 
     def __init__(self, training: Training) -> None:
-        self._ranks, self._diff = training.ranks, training.net.store.diff
-        self._diff.fill(0)
-        self._places = [place for _, place in buckets(training.net)]
+        self._sum = GradientSum(training.net, training.ranks)
+        training.net.store.diff.fill(0)
 
     def run(self, iterations: int) -> None:
         """Sum so many times."""
         for _ in range(iterations):
-            pending = []
-            for place in self._places:
-                for each in pending:
-                    each.progress()
-                pending.append(self._ranks.begin_sum(self._diff[place]))
-            for each in pending:
-                each.wait()
+            self._sum.begin_all()
+            self._sum.wait()
 
 
 class AllReduce:

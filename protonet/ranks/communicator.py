@@ -65,6 +65,8 @@ class Communicator:
     rank = 0
     size = 1
     host = ""
+    sums_at_once: int | None = None
+    """How many of a long row of sums to begin before others are complete; None for all."""
     failures: tuple[type[BaseException], ...] = ()
     """Errors of the network between the ranks."""
     capturable = False

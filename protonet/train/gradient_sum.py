@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,9 @@ class GradientSum:
     """Sums the gradients of a net's parameters over the ranks.
 
     The gradients lie in one flat array, and the backward pass completes them from the last layer to
-    the first. Whenever a bucket of neighbours is complete its sum begins; between the steps of the
-    backward pass the sums proceed. In a ``dtype`` of 16 bits, the messages are ``CompressedSums``.
+    the first. Whenever a bucket of neighbours is complete its sum is due; between the steps of the
+    backward pass the sums proceed, as many at once as the ranks want. In a ``dtype`` of 16 bits,
+    the messages are ``CompressedSums``.
     """
 
     def __init__(self, net: Net, ranks: Communicator, dtype: Any = np.float32) -> None:
@@ -31,32 +34,54 @@ class GradientSum:
         if is_low_precision(dtype):
             compressed = CompressedSums(ranks, net.device, dtype)
         self._begin = ranks.begin_sum if compressed is None else compressed.begin_sum
-        self._pending: list[Pending] = []
+        self._ready: deque[slice] = deque()
+        self._running: deque[Pending] = deque()
         self._due: dict[int, list[slice]] = {}
         for step, place in buckets(net):
-            self._due.setdefault(step, []).append(place)
+            few = ranks.sums_at_once is not None
+            parts = pieces(place, _BUCKET // net.store.diff.itemsize) if few else [place]
+            self._due.setdefault(step, []).extend(parts)
 
     def backward(self) -> None:
         """The backward pass, and the sums of what it completes."""
-        diff, pending = self.net.store.diff, self._pending
         for step, calls in self.net.backward_steps:
             run(calls)
-            for each in pending:
-                each.progress()
-            for place in self._due.get(step, ()):
-                pending.append(self._begin(diff[place]))
+            self._ready.extend(self._due.get(step, ()))
+            self._proceed()
 
     def begin_all(self) -> None:
         """Begin the sums after the backward pass, in the order of ``backward``."""
         for step, _ in self.net.backward_steps:
-            for place in self._due.get(step, ()):
-                self._pending.append(self._begin(self.net.store.diff[place]))
+            self._ready.extend(self._due.get(step, ()))
+        self._proceed()
 
     def wait(self) -> None:
         """Wait for the sums."""
-        for each in self._pending:
-            each.wait()
-        self._pending.clear()
+        while self._running:
+            self._running.popleft().wait()
+            self._begin_some()
+
+    def _proceed(self) -> None:
+        """Let sums proceed, and begin others in place of those that are complete."""
+        running = self._running
+        for each in running:
+            each.progress()
+        while running and running[0].progress():
+            running.popleft().wait()
+        self._begin_some()
+
+    def _begin_some(self) -> None:
+        ready, most = self._ready, self.ranks.sums_at_once
+        while ready and (most is None or len(self._running) < most):
+            self._running.append(self._begin(self.net.store.diff[ready.popleft()]))
+
+
+def pieces(place: slice, size: int) -> list[slice]:
+    """Equal parts of a slice, of ``size`` elements at least."""
+    length = place.stop - place.start
+    count = max(1, length // size)
+    ends = [place.start + length * each // count for each in range(count + 1)]
+    return [slice(*each) for each in pairwise(ends)]
 
 
 def buckets(net: Net, size: int = _BUCKET) -> Iterator[tuple[int, slice]]:

@@ -7,7 +7,8 @@ import pytest
 
 from protonet.blob import Array
 from protonet.ranks.communicator import Communicator, Pending
-from protonet.train.gradient_sum import GradientSum, buckets
+from protonet.train import gradient_sum
+from protonet.train.gradient_sum import GradientSum, buckets, pieces
 from tests.graph.nets import net_of
 
 NET = """
@@ -82,3 +83,45 @@ def test_after_single_steps_all_are_summed() -> None:
     summed.begin_all()
     summed.wait()
     np.testing.assert_array_equal(net.store.diff, 2 * before)
+
+
+def test_few_sums_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of buckets, in their order; never more at once than the ranks want."""
+    monkeypatch.setattr(gradient_sum, "_BUCKET", 40)
+    net = net_of(NET)
+    before = net.store.diff
+    before[...] = np.arange(before.size)
+    expected = 2 * before
+    most, running = [0], [0]
+
+    class Few(Doubling):
+        sums_at_once = 2
+
+        def begin_sum(self, array: Array, /) -> Pending:
+            self.given.append(array.copy())
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            number = len(self.given)
+
+            class Sum:
+                def progress(self) -> bool:
+                    return number % 2 == 0
+
+                def wait(self) -> None:
+                    array[...] *= 2
+                    running[0] -= 1
+
+            return Sum()
+
+    ranks = Few()
+    summed = GradientSum(net, ranks)
+    summed.begin_all()
+    summed.wait()
+    assert (most, running) == ([2], [0])
+    assert all(10 <= array.size < 20 or array.size == 3 for array in ranks.given), "3: the bias"
+    np.testing.assert_array_equal(before, expected)
+
+
+def test_pieces_are_equal_and_not_too_short() -> None:
+    assert pieces(slice(10, 19), 10) == [slice(10, 19)]
+    assert pieces(slice(10, 39), 10) == [slice(10, 24), slice(24, 39)]
