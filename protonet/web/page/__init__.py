@@ -26,8 +26,10 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from protonet.web.page.frame import add_static
     from protonet.web.page.jobs import compare, job, lists
     from protonet.web.page.models import pages as models
+    from protonet.web.page.signatures import remember_signatures
 
     add_static()
+    remember_signatures()
     for pages in (home, datasets, models, lists, job, compare):
         pages.add(site)
     # NiceGUI would store users' choices in the working directory.
