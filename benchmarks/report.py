@@ -244,7 +244,7 @@ def targets_table(targets: Sequence[Target]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are also aligned numbers are right-aligned."""
+    """A Markdown table whose columns are also aligned; numbers are right-aligned."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     right = [
         all(not row[place] or row[place][0].isdigit() for row in rows) for place in range(len(head))

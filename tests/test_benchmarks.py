@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from protonet.device import Device
+from protonet.graph.net import Net
+from protonet.ranks.mpi import MPICommunicator
+from protonet.train import gradient_sum
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -134,6 +140,35 @@ def test_efficiencies_are_those_of_a_round(monkeypatch: pytest.MonkeyPatch) -> N
         ("GoogLeNet, time of the sum", False),
     ]
     assert "| GoogLeNet |              16 |" in scaling.tables([found])
+
+
+def test_the_model_is_that_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tables, and the bytes of the networks that it begins with."""
+    model, cases = module("scale_model", monkeypatch), module("cases", monkeypatch)
+    page = (BENCHMARKS.parent / "docs" / "design" / "scale-out.md").read_text()
+    for table in model.tables():
+        assert table in page
+    assert (gradient_sum._BUCKET, MPICommunicator.sums_at_once) == (model.PIECE, model.AT_ONCE)
+    for name, work in (("lenet", model.LENET), ("googlenet", model.GOOGLENET)):
+        net = Net(replace(cases.CASES[name], batch=1).training(), Device(), packed=True)
+        assert work.bytes == net.store.diff.nbytes
+
+
+def test_the_formulas_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = module("scale_model", monkeypatch)
+    link = model.Link("", 1.0, 4.0, "")
+    near = model.Link("", 0.0, 8.0, "")
+    assert model.ring(8, 1, 4, link) == 6 + 3
+    assert model.ring(8, 9, 4, link) == 3 * 6 + 3
+    assert model.halving(8, 1, 4, link) == 4 + 3
+    assert model.tree(8, 1, 4, link) == 4 * (1 + 2)
+    assert model.two_levels(8, 1, 8, 4, near, link) == 1.5 + (2 + 2)
+    assert model.scattered(8, 1, 8, 4, near, link) == (2 + 4 * 2) + 0.75
+    work = model.Work("", 4 * 2**20, 3.0, "")
+    assert work.messages == 4
+    assert model.efficiency(work, 1.0, hidden=False) == 0.75
+    assert model.efficiency(work, 1.0, hidden=True) == 3 / 3.25
+    assert model.efficiency(work, 5.0, hidden=True) == 0.5
 
 
 def test_every_network_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
