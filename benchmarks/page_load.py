@@ -255,9 +255,11 @@ def fill(folder: Path, jobs: int) -> None:
 
     workspace = Workspace.open(folder)
     store = Store(workspace.database)
-    for number in range(jobs):
-        job = store.add(TRAINING, f"old {number}", status=DONE, settings={"form": {"epochs": 3}})
-        workspace.job(job.id).mkdir()
+    with store.together():
+        for number in range(jobs):
+            settings = {"form": {"epochs": 3}}
+            job = store.add(TRAINING, f"old {number}", status=DONE, settings=settings)
+            workspace.job(job.id).mkdir()
     store.close()
 
 

@@ -115,15 +115,21 @@ class Store:
         """A new job, by default last in the queue."""
         with self._changing():
             (last,) = self._sql.execute("SELECT coalesce(max(place), 0) FROM jobs").fetchone()
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            job = Job(f"{stamp}-{secrets.token_hex(3)}", kind, name, place=last + 1,
-                      created=time.time(), revision=self.revision() + 1, **values)  # fmt: skip
+            job = Job(self._free_id(), kind, name, place=last + 1, created=time.time(),
+                      revision=self.revision() + 1, **values)  # fmt: skip
             marks = ", ".join("?" * len(_COLUMNS))
             self._sql.execute(f"INSERT INTO jobs ({_QUOTED}) VALUES ({marks})", _row(job))
             self._sql.executemany(
                 "INSERT INTO needs VALUES (?, ?)", [(job.id, needed) for needed in job.needs]
             )
         return job
+
+    def _free_id(self) -> str:
+        """An id that no job has: of thousands in a second, two would draw the same."""
+        while True:
+            job_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+            if not self.some([job_id]):
+                return job_id
 
     def get(self, job_id: str) -> Job:
         """The job with this id.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from protonet.errors import FormatError, UsageError
+from protonet.web import store as store_module
 from protonet.web.store import DATASET, DONE, RUN, TRAINING, WAIT, Store
 
 
@@ -28,6 +29,17 @@ def test_jobs_survive_their_server(tmp_path: Path) -> None:
     assert [job.id for job in again.all(DATASET)] == [data.id]
     assert again.all(status=[DONE]) == []
     again.close()
+
+
+def test_ids_that_were_drawn_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of the same second draw again until their ids differ."""
+    drawn = iter(["aaaaaa", "aaaaaa", "aaaaaa", "bbbbbb"])
+    monkeypatch.setattr(store_module.time, "strftime", lambda _: "20260102-030405")
+    monkeypatch.setattr(store_module.secrets, "token_hex", lambda _: next(drawn))
+    store = Store(tmp_path / "jobs.db")
+    ids = [store.add(DATASET, name).id for name in ("first", "second")]
+    assert ids == ["20260102-030405-aaaaaa", "20260102-030405-bbbbbb"]
+    store.close()
 
 
 def test_who_waits_again_waits_behind_all(tmp_path: Path) -> None:
