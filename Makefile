@@ -41,10 +41,10 @@ demo: $(VENV)/stamp
 	$(BIN)/protonet infer demo/run demo/data/test.png
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --tb=short
+	$(BIN)/python -m pytest -n 2 --dist worksteal --tb=short
 
 coverage: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -n 2 --tb=short --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check
