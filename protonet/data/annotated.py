@@ -191,7 +191,9 @@ class AnnotatedSource(PrefetchedSource):
         self._skip = skip
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
-        super().__init__(Prefetcher(self._make, batch_size, shape, threads, empty, None, part))
+        super().__init__(
+            Prefetcher(self._make, batch_size, shape, threads, empty, None, lambda _: part)
+        )
 
     def discard(self) -> None:
         """Let go of the boxes of batches that were made but not taken."""

@@ -92,7 +92,8 @@ class Prefetcher:
         threads: number of workers.
         empty: allocates the arrays of the batches.
         size_at: the sizes of batches, at most ``batch_size``; None if all are full.
-        part: of every batch of the stream, the images that are delivered; None for all.
+        part_at: of the batch that begins at a position of the stream, the images that are
+            delivered; None for all.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Prefetcher:
         threads: int,
         empty: Empty = np.empty,
         size_at: Sizes | None = None,
-        part: Part | None = None,
+        part_at: Callable[[int], Part | None] = lambda _: None,
     ) -> None:
         threads = max(1, threads)
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="protonet-data")
@@ -115,7 +116,7 @@ class Prefetcher:
         parts = min(threads, batch_size, batch_size * math.prod(shape) * 4 // _PART)
         self._edges = [batch_size * i // max(1, parts) for i in range(max(1, parts) + 1)]
         self.times = InputTimes()
-        self._part = part
+        self._part_at = part_at
         self._position = 0
         self._submitted = 0
         self._in_flight: deque[tuple[Batch, list[Future[object]]]] = deque()
@@ -152,7 +153,7 @@ class Prefetcher:
             self.position = self._position
             raise
         size = self._size_at(self._position)
-        self._position += self._step(size)
+        self._position += self._step(size, self._position)
         return self._first_of(batch, size)
 
     def give_back(self, batch: Batch) -> None:
@@ -181,9 +182,10 @@ class Prefetcher:
         self.pool.shutdown(wait=True, cancel_futures=True)
         self._in_flight.clear()
 
-    def _step(self, size: int) -> int:
-        """How far the stream goes on with a batch of so many images."""
-        return size if self._part is None else self._part.whole
+    def _step(self, size: int, position: int) -> int:
+        """How far the stream goes on with the batch of so many images at a position."""
+        part = self._part_at(position)
+        return size if part is None else part.whole
 
     def _first_of(self, batch: Batch, size: int) -> Batch:
         """The first images of a batch; ``give_back`` will find the whole one."""
@@ -196,7 +198,7 @@ class Prefetcher:
     def _submit(self) -> None:
         batch = self.buffers()
         size = self._size_at(self._submitted)
-        part = self._part
+        part = self._part_at(self._submitted)
         skipped, step = (0, 1) if part is None else (part.first, part.step)
         futures: list[Future[object]] = []
         self._in_flight.append((batch, futures))
@@ -205,7 +207,7 @@ class Prefetcher:
             if start < size:
                 some = batch.part(start, min(stop, size))
                 futures.append(self.pool.submit(self._fill, some, first, start))
-        self._submitted += self._step(size)
+        self._submitted += self._step(size, self._submitted)
 
     def _new(self) -> Batch:
         return Batch.empty(self._batch_size, self._shape, self._empty)

@@ -57,6 +57,7 @@ class BatchSource(PrefetchedSource):
         shuffle, seed: the order of the records.
         partial: whether batches end with the epoch.
         part: of every batch, the records that are delivered; ``batch_size`` is their number.
+        last: with ``partial``, the part of the last batch of an epoch.
         skip: records skipped once, at the start.
         threads: number of workers.
         cache_limit: bytes of images to keep; None for all that there are.
@@ -77,25 +78,25 @@ class BatchSource(PrefetchedSource):
         seed: int = 0,
         partial: bool = False,
         part: Part | None = None,
+        last: Part | None = None,
         skip: int = 0,
         threads: int = 2,
         cache_limit: int | None = CACHE_LIMIT,
         empty: Empty = np.empty,
     ) -> None:
-        self.batch_size = batch_size
-        self.length = len(images)
+        self.batch_size, self.length = batch_size, len(images)
         self._transformer, self._shuffle = transformer, shuffle
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
-        self._partial, self._step = partial, 1 if part is None else part.step
+        self._partial, self._part, self._last = partial, part, last
+        self._step = 1 if part is None else part.step
         self._skip, self._empty = skip, empty
         shape = transformer.output_shape
-        prefetcher = Prefetcher(self._make, batch_size, shape, threads, empty, self.size_at, part)
+        prefetcher = Prefetcher(
+            self._make, batch_size, shape, threads, empty, self.size_at, self.part_at
+        )
         super().__init__(prefetcher)
         self._whole: Batch | None = None
-        size = self.length * math.prod(shape) * 4
-        # Of a part of every batch, other ranks read the other records.
-        all_here = not transformer.is_random and part is None
-        keeps_whole = all_here and (cache_limit is None or size <= cache_limit)
+        keeps_whole = self._keeps_whole(cache_limit)
         self._records = Records(
             images,
             transformer.shape,
@@ -107,11 +108,28 @@ class BatchSource(PrefetchedSource):
             self._whole = self._transform_all()
             self.close()
 
+    def _keeps_whole(self, limit: int | None) -> bool:
+        """Whether all records are transformed at once, and kept."""
+        size = self.length * math.prod(self._transformer.output_shape) * 4
+        # Of a part of every batch, other ranks read the other records.
+        all_here = not self._transformer.is_random and self._part is None
+        return all_here and (limit is None or size <= limit)
+
     def size_at(self, position: int) -> int:
         """The number of records in the batch that begins at ``position`` of the stream."""
+        part = self.part_at(position)
+        if part is not None:
+            return part.count
         if not self._partial:
             return self.batch_size
         return min(self.batch_size, self.length - (position + self._skip) % self.length)
+
+    def part_at(self, position: int) -> Part | None:
+        """The part of the batch that begins at ``position`` of the stream; None for all."""
+        if self._part is None or self._last is None:
+            return self._part
+        left = self.length - (position + self._skip) % self.length
+        return self._part if left >= self._part.whole else self._last
 
     def next(self, data: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Write the next batch: images to ``data``, (n, *output_shape), labels to ``labels``, (n,).

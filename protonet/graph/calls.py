@@ -170,6 +170,7 @@ class Calls:
                 call = (self.device.xp.multiply, scaled)
             at = layout.diff_storage[value]
             again = holders[at] > 1 or bool(gradient_edges(self.plan, value))
+            again |= self.share != 1.0 and bool(self.plan.varying)  # the share varies, too
             if again or self.loss_scale is not None:
                 calls.append(call)
             if layout.offsets[at] is None:

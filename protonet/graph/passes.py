@@ -10,11 +10,11 @@ from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, Following, StepCalls
 from protonet.graph.memory import Layout
-from protonet.graph.operations import part_of
 from protonet.graph.plan import Plan
 from protonet.layers import Layer
 from protonet.layers.base import Owner
 from protonet.layers.instantiation import instantiate
+from protonet.ranks.communicator import Part
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,15 @@ class Passes:
     """What of a net depends on the shapes: ``layers`` built for them, ``arrays`` of these shapes,
     and the calls over them.
 
-    ``losses`` are loss weights and arrays; ``backward_steps`` is empty without gradients.
+    ``part`` is that of the batch, None for all. ``losses`` are loss weights and arrays;
+    ``backward_steps`` is empty without gradients.
     """
 
     plan: Plan
     layers: tuple[Layer, ...]
     arrays: Arrays
     calls: Calls
+    part: Part | None
     losses: list[tuple[float, Array]]
     forward_steps: list[list[StepCalls]]
     backward_steps: list[StepCalls]
@@ -44,14 +46,15 @@ class Passes:
 
     @property
     def batch(self) -> tuple[Shape, ...]:
-        """The shapes of the tops that may vary from pass to pass."""
+        """What may vary from pass to pass, as of ``batch_of``."""
         steps = (self.plan.steps[index] for index in self.plan.varying)
-        return tuple(value.shape for step in steps for value in step.tops)
+        return batch_of([value.shape for step in steps for value in step.tops], self.part)
 
     def rebuild_shared(self) -> None:
         """Build the layers that passes of several shapes share for the shapes of these."""
         for step, layer in zip(self.plan.steps, self.layers, strict=True):
             if step.bottoms and isinstance(layer, Owner):
+                layer.random = layer.random.of(self.part)
                 layer.infer(step.shapes)
                 layer.build(step.shapes)
 
@@ -64,11 +67,11 @@ def prepare(
     device: Device,
     follow: tuple[Following, Following],
     loss_scale: Array | None,
+    part: Part | None,
     *,
     gradients: bool,
 ) -> Passes:
     """Prepare the calls; ``follow`` are the two functions of ``Calls.forward``."""
-    part = part_of(plan)
     share = 1.0 if part is None else part.share
     calls = Calls(plan, layers, layout, arrays, device, loss_scale, share)
     return Passes(
@@ -76,15 +79,24 @@ def prepare(
         layers,
         arrays,
         calls,
+        part,
         [(v.loss_weight * share, arrays.data[v]) for v in plan.values if v.loss_weight],
         calls.forward(*follow),
         calls.backward() if gradients else [],
     )
 
 
-def layers_for(plan: Plan, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Layers for other shapes, with the parameters of ``layers``: those that own something or have
-    no bottoms are the same, the others are new and built for the shapes of the plan.
+def batch_of(shapes: Sequence[Shape], part: Part | None) -> tuple[Shape, ...]:
+    """What passes are prepared for: the shapes of the tops that may vary from pass to pass, and the
+    numbers of the part; empty if none vary.
+    """
+    whose = () if part is None or not shapes else ((part.first, part.count, part.whole),)
+    return (*shapes, *whose)
+
+
+def layers_for(plan: Plan, layers: Sequence[Layer], part: Part | None = None) -> tuple[Layer, ...]:
+    """Layers for other shapes and another part, with the parameters of ``layers``: those that own
+    something or have no bottoms are the same, the others are new and built for the plan's shapes.
     """
     made: dict[int, Layer] = {}
     for index in range(len(plan.steps) - 1, -1, -1):
@@ -96,7 +108,7 @@ def layers_for(plan: Plan, layers: Sequence[Layer]) -> tuple[Layer, ...]:
             step.layer,
             layer.device,
             layer.dtype,
-            layer.random,
+            layer.random.of(part),
             gradients=layer.gradients,
             fused=[made[at] for at in step.absorbed],
         )

@@ -9,12 +9,14 @@ from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, StepCalls, run
 from protonet.graph.memory import Layout
-from protonet.graph.passes import Passes, layers_for, prepare
+from protonet.graph.operations import part_of
+from protonet.graph.passes import Passes, batch_of, layers_for, prepare
 from protonet.graph.plan import Plan
 from protonet.graph.shapes import following, in_batches
 from protonet.kernels.random_stream import Clock
 from protonet.layers.base import Layer, ReshapesTops, Stateful
 from protonet.layers.batches import Skipping, Varying
+from protonet.ranks.communicator import Part
 
 _MOST_BATCHES = 4
 """For so many other shapes of the batch the passes are kept."""
@@ -24,7 +26,8 @@ class Runner:
     """The passes of a net, which sets the plan, the layers and the arrays.
 
     ``losses`` are loss weights and arrays. ``version`` changes whenever arrays are replaced.
-    ``batch`` has the shapes of the tops that may vary from pass to pass; empty if none do.
+    ``batch`` is what may vary from pass to pass (``batch_of``); ``part`` that of the last batch
+    which this rank computes, None for all.
     """
 
     plan: Plan
@@ -40,6 +43,7 @@ class Runner:
     packed: bool
     version = 0
     batch: tuple[Shape, ...] = ()
+    part: Part | None = None
     _arrays: Arrays
     _of_batches: dict[tuple[Shape, ...], Passes]
 
@@ -58,9 +62,11 @@ class Runner:
 
         The passes for each batch are prepared once; they share storages and parameters.
         """
-        varying = ((index, self.layers[index]) for index in self.plan.varying)
-        tops = {index: at.upcoming() for index, at in varying if isinstance(at, Varying)}
-        batch = tuple(shape for each in tops.values() for shape in each)
+        varying = {index: self.layers[index] for index in self.plan.varying}
+        sources = {index: at for index, at in varying.items() if isinstance(at, Varying)}
+        tops = {index: at.upcoming() for index, at in sources.items()}
+        part = next(at.upcoming_part() for at in sources.values())
+        batch = batch_of([shape for each in tops.values() for shape in each], part)
         if batch == self.batch:
             return
         passes = self._of_batches.get(batch)
@@ -69,10 +75,10 @@ class Runner:
                 self._of_batches = {self.batch: self._of_batches[self.batch]}
             plan = in_batches(self.plan, self.layers, tops)
             arrays = self._arrays.in_shapes_of(plan.values)
-            layers = layers_for(plan, self.layers)
+            layers = layers_for(plan, self.layers, part)
             if not self.packed:
                 arrays.show_params(plan.steps, layers)
-            passes = self._prepared(plan, layers, arrays)
+            passes = self._prepared(plan, layers, arrays, part)
         passes.rebuild_shared()
         self._use(passes)
 
@@ -194,9 +200,12 @@ class Runner:
         """Prepare the passes for the current plan and arrays, and drop those of other batches."""
         self.version += 1
         self._of_batches.clear()
-        self._use(self._prepared(self.plan, self.layers, self._arrays))
+        part = part_of(self.plan) if self.part is None else self.part
+        self._use(self._prepared(self.plan, self.layers, self._arrays, part))
 
-    def _prepared(self, plan: Plan, layers: tuple[Layer, ...], arrays: Arrays) -> Passes:
+    def _prepared(
+        self, plan: Plan, layers: tuple[Layer, ...], arrays: Arrays, part: Part | None
+    ) -> Passes:
         return prepare(
             plan,
             layers,
@@ -205,6 +214,7 @@ class Runner:
             self.device,
             (self._follow, self._follow_up),
             self.loss_scale,
+            part,
             gradients=self.gradients,
         )
 
@@ -212,7 +222,8 @@ class Runner:
         """Run these passes from now on, and bind ``blobs`` to their arrays."""
         plan, arrays = passes.plan, passes.arrays
         self.plan, self.layers, self._arrays = plan, passes.layers, arrays
-        self.batch, self.losses, self._calls = passes.batch, passes.losses, passes.calls
+        self.batch, self.part = passes.batch, passes.part
+        self.losses, self._calls = passes.losses, passes.calls
         self._of_batches[self.batch] = passes
         shown = plan.last.values() if not self.packed else (*plan.inputs, *plan.outputs)
         arrays.show(self.blobs, [plan.values[v.number] for v in shown])

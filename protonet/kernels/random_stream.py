@@ -84,12 +84,11 @@ class RandomStream:
         self._fill(whole, 0)
         out.reshape(part.count, each)[...] = whole[part.places]
 
-    @property
-    def of_all(self) -> RandomStream:
-        """The same numbers, for work on the whole batch."""
-        whole = copy.copy(self)
-        whole.part = None
-        return whole
+    def of(self, part: Part | None) -> RandomStream:
+        """The same numbers, for work on another part of the batch; None for all."""
+        other = copy.copy(self)
+        other.part = part
+        return other
 
     def _fill(self, out: Any, first: int) -> None:
         """Fill an array with the numbers from ``first`` on."""

@@ -48,6 +48,9 @@ class Varying(Protocol):
     def upcoming(self) -> list[Shape]:
         """The shapes of the tops in the next pass."""
 
+    def upcoming_part(self) -> Part | None:
+        """The part of the next batch that this rank computes; None for all."""
+
     def variants(self) -> list[list[Shape]]:
         """All shapes that the tops may have, the usual ones first."""
 

@@ -26,6 +26,7 @@ from protonet.layers.batches import (
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
+from protonet.ranks.communicator import Part
 
 T = TypeVar("T")
 
@@ -222,13 +223,26 @@ class Data(BatchLayer):
             self.batch_size = min(self.batch_size, self.length)
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
         self.share_out()
+        self._share_out_last()
+
+    def _share_out_last(self) -> None:
+        """Find this rank's part of the smaller batch at the end of an epoch."""
+        self._last: Part | None = None
+        if self.part is None or not self.traits.varies:
+            return
+        left, ranks = self.length % self.part.whole, self.context.ranks
+        if left < ranks.size or self.part.step > 1:
+            self.close()
+            raise LayerError(
+                f"the last batch of an epoch has {left} records, for {ranks.size} ranks"
+                if left < ranks.size
+                else "batches of each rank cannot end with the epoch",
+                ("data_param", "partial_batches"),
+                "fewer ranks or another batch size, or all batches full: partial_batches: false",
+            )
+        self._last = ranks.part(left)
 
     def _check_partial_batches(self) -> None:
-        if not self.context.ranks.alone:
-            raise LayerError(
-                "partial_batches cannot be shared out over several ranks",
-                ("data_param", "partial_batches"),
-            )
         if self.spec.data_param.rand_skip:
             raise LayerError(
                 "partial_batches end with the epoch, so rand_skip cannot shift them",
@@ -259,8 +273,13 @@ class Data(BatchLayer):
         assert isinstance(self.source, BatchSource), "build comes before"
         return self.tops_of(self.source.size_at(self.position))
 
+    def upcoming_part(self) -> Part | None:
+        assert isinstance(self.source, BatchSource), "build comes before"
+        return self.source.part_at(self.position)
+
     def variants(self) -> list[list[Shape]]:
-        return [self.tops_of(self.batch_size), self.tops_of(self.length % self.batch_size)]
+        last = self.length % self.batch_size if self._last is None else self._last.count
+        return [self.tops_of(self.batch_size), self.tops_of(last)]
 
     def after(self, position: int, batches: int) -> int:
         if not self.traits.varies:
@@ -288,6 +307,7 @@ class Data(BatchLayer):
             seed=context.seed,
             partial=param.partial_batches,
             part=self.part,
+            last=self._last,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),

@@ -68,7 +68,7 @@ class GaussianNoise(Activation):
     def _draw(self) -> None:
         """Write numbers of the standard normal distribution, by Box and Muller's transform."""
         xp, (radius, angle), work = self.xp, self._pairs, self._work
-        self.random.of_all.uniform(self._pairs)
+        self.random.of(None).uniform(self._pairs)
         xp.subtract(1.0, radius, out=radius)
         xp.log(radius, out=radius)
         xp.multiply(radius, -2.0, out=radius)

@@ -11,7 +11,6 @@ import numpy as np
 
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
-from protonet.graph.operations import part_of
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.ranks.communicator import ALONE, Communicator
 from protonet.train.events import Output, Tested
@@ -189,7 +188,7 @@ def mean_outputs(
 
 def mean_over_ranks(net: Net, ranks: Communicator) -> list[Output]:
     """The outputs of the last pass, averaged over the ranks' parts of the batch."""
-    part = part_of(net.plan)
+    part = net.part
     if ranks.alone or part is None:
         return output_elements(net.outputs())
     outputs = [(name, WeightedSum(), weight) for name, _, weight in net.outputs()]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from protonet.graph.net import Net
-from protonet.graph.passes import layers_for
+from protonet.graph.passes import batch_of, layers_for
 from protonet.graph.shapes import reshaped
+from protonet.ranks.communicator import Part
 from tests.graph.nets import FAN_OUT, SEED, net_of
 
 LSTM = """
@@ -65,6 +66,18 @@ def test_layers_with_a_state_are_shared_and_built_again() -> None:
     before = net.blobs["y"].data.copy()
     net.forward()
     assert net.blobs["y"].data.shape == before.shape
+
+
+def test_batches_of_one_shape_differ_by_their_part() -> None:
+    """A rank may have as many items of a smaller batch, but a larger share of it."""
+    shapes = [(3, 2), (3,)]
+    assert batch_of(shapes, None) == ((3, 2), (3,))
+    assert batch_of(shapes, Part(0, 3, 7)) != batch_of(shapes, Part(0, 3, 6))
+    assert batch_of([], Part(0, 3, 7)) == (), "nothing varies"
+    net = net_of(SEED, packed=True)
+    layers = layers_for(net.plan, net.layers, Part(0, 3, 6))
+    assert [each.random.part for each in layers[1:]] == [Part(0, 3, 6)] * (len(layers) - 1)
+    assert net.layers[1].random.part is None
 
 
 def test_the_calls_are_those_of_the_steps() -> None:

@@ -26,6 +26,7 @@ from protonet.layers.inputs import Data
 from protonet.layers.instantiation import instantiate
 from protonet.proto.caffe_pb2 import TEST, TRAIN, AnnotatedDatum, LayerParameter
 from protonet.proto.text import Source, read_net
+from protonet.ranks.communicator import Communicator
 
 ROOT = Path(__file__).parents[2]
 COUNT = 5
@@ -228,6 +229,46 @@ def test_the_last_batch_of_an_epoch_is_what_is_left(folder: Path) -> None:
         np.testing.assert_array_equal(found, images[rows])
         np.testing.assert_array_equal(labels, np.array(rows) + 10)
     layer.close()
+
+
+def ranks_of(rank: int, size: int) -> Communicator:
+    ranks = Communicator()
+    ranks.rank, ranks.size = rank, size
+    return ranks
+
+
+def test_partial_batches_are_shared_out(folder: Path) -> None:
+    """Three records of five, then two."""
+    text = DATA % ("partial_batches: true", "transform_param { mirror: true }")
+    whole = Run(make(text, folder))
+    expected = []
+    for _ in range(4):
+        whole.tops = [np.empty(shape, np.float32) for shape in whole.layer.upcoming()]  # type: ignore[attr-defined]
+        expected.append(whole.forward())
+    for rank in (0, 1):
+        run = Run(make(text, folder, ranks=ranks_of(rank, 2)))
+        layer = run.layer
+        assert isinstance(layer, Data)
+        count = (1, 2)[rank]
+        assert [shapes[1] for shapes in layer.variants()] == [(count,), (1,)]
+        for images, labels in expected:
+            part = layer.upcoming_part()
+            assert part == ranks_of(rank, 2).part(len(labels))
+            run.tops = [np.empty(shape, np.float32) for shape in layer.upcoming()]
+            found = run.forward()
+            np.testing.assert_array_equal(found[0], images[part.places])
+            np.testing.assert_array_equal(found[1], labels[part.places])
+        layer.close()
+    whole.layer.close()  # type: ignore[attr-defined]
+
+
+def test_a_last_batch_that_is_too_small_for_the_ranks_is_refused(folder: Path) -> None:
+    with pytest.raises(LayerError, match="last batch of an epoch has 2 records, for 3 ranks"):
+        make(DATA % ("partial_batches: true", ""), folder, ranks=ranks_of(0, 3))
+    with pytest.raises(LayerError, match="batches of each rank cannot end with the epoch"):
+        make(
+            DATA % ("partial_batches: true", ""), folder, ranks=ranks_of(0, 2), batch_per_rank=True
+        )
 
 
 def test_partial_batches_cannot_be_shifted(folder: Path) -> None:

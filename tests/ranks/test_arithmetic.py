@@ -48,6 +48,41 @@ def test_every_update_rule_agrees(tmp_path: Path) -> None:
     agree(folder, {}, ranks=(2,), atol=2e-5, names=list(solvers), iterations=25)
 
 
+PARTIAL = """
+layer { name: "data" type: "Data" top: "data" top: "label"
+  data_param { source: "train_db" batch_size: 79 shuffle: true partial_batches: true }
+  transform_param { crop_size: 6 mirror: true scale: 0.06 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 5 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" }
+layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "score" type: "InnerProduct" bottom: "conv" top: "score"
+  inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  loss_param { ignore_label: 3 } }
+layer { name: "size" type: "Reduction" bottom: "score" top: "size" loss_weight: 0.0001
+  reduction_param { operation: SUMSQ } }
+"""
+
+
+def test_the_last_batch_of_an_epoch_is_shared_out(tmp_path: Path) -> None:
+    """78 of the 1500 images are left for it: some ranks have as many of them as of 79, but another
+    share.
+    """
+    solver = SOLVER % ("SGD", "base_lr: 0.05 momentum: 0.9")
+    text = solver.replace("iter_size: 3", "display: 1").replace("max_iter: 25", "max_iter: 40")
+    folder = digits(tmp_path, PARTIAL, partial=text)
+    agree(folder, {"sync_batch_norm": True}, ranks=(2, 3), atol=2e-5, names=["partial"],
+          iterations=40)  # fmt: skip
+    losses = [
+        [line["loss"] for line in read_metrics(folder / f"{run}-partial" / "metrics.jsonl")
+         if line["event"] == "iterated"]
+        for run in ("run-1", "run-3-True")
+    ]  # fmt: skip
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert len(losses[0]) == 40
+
+
 DETECTION = """
 layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TRAIN }
   data_param { source: "boxes/train_images" batch_size: %d shuffle: true }
