@@ -109,13 +109,7 @@ def show_image_results(
     from protonet.jobs.predictions.stored import StoredPredictions
     from protonet.jobs.predictions.summary import scored
 
-    run = predictor.run
-    if run.pixel_classes() is not None or run.label_map.exists():
-        raise UsageError(
-            f"{run.path}: its net predicts maps or boxes, not a class or numbers for each image; "
-            "test it without --by-class, --confusion, --wrong and --answers"
-        )
-    images, vectors = (data, labels) if data is not None else _validation(run)
+    images, vectors = (data, labels) if data is not None else _validation(predictor.run)
     with tempfile.TemporaryDirectory(prefix="protonet-") as folder:
         with progress("images") as watch:
             predict_with(predictor, Path(folder), images, vectors, progress=watch)
@@ -211,14 +205,17 @@ def _write_confusion(path: Path, found: Scored) -> None:
     note(str(path))
 
 
-def write_confusion(path: Path, report: Report, classes: Sequence[str]) -> None:
-    """The confusion matrix as a table (.csv: true classes are rows) or a picture.
+def write_confusion(
+    path: Path, report: Report, classes: Sequence[str], what: str = "images"
+) -> None:
+    """The confusion matrix as a table (.csv: true classes are rows) or a picture; ``what`` is
+    counted.
 
     Raises:
         UsageError: for another file type.
     """
     if path.suffix.lower() != ".csv":
-        report.draw(path, classes)
+        report.draw(path, classes, what)
         return
     rows = [
         [name, *counts] for name, counts in zip(classes, report.confusion.tolist(), strict=True)
@@ -246,8 +243,17 @@ def write_images(path: Path, images: Iterable[dict[str, Any]]) -> int:
 
 
 def _rows(images: Iterable[dict[str, Any]]) -> Iterable[list[object]]:
-    """A header, and a row for each image: its truth, then classes and scores or the numbers."""
+    """A header, and a row for each image: its truth, then classes and scores or the numbers; of
+    boxes how many there are.
+    """
     for number, image in enumerate(images):
+        if "truths" in image or "mean_iou" in image:
+            cells = {key: len(value) if isinstance(value, list) else value
+                     for key, value in image.items() if key != "index"}  # fmt: skip
+            if not number:
+                yield list(cells)
+            yield ["" if value is None else value for value in cells.values()]
+            continue
         if "top" in image:
             top = image["top"]
             if not number:

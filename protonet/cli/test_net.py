@@ -23,6 +23,7 @@ from protonet.cli.image_results import (
 )
 from protonet.cli.options import Count, Fraction, snapshot_option
 from protonet.cli.pixel_tables import show_pixels
+from protonet.cli.report_results import predicts_maps_or_boxes, write_reports
 from protonet.cli.sizes import memory_limit_option
 from protonet.cli.terminal import note, print_table
 from protonet.cli.untrusted_option import untrusted_option
@@ -138,7 +139,9 @@ def command(
 
     With --by-class, --confusion, --wrong or --answers, a run that predicts a class or numbers is
     asked about every image instead, with its deploy net; --data may then be a folder of images or
-    a list, too, and --json prints these figures.
+    a list, too, and --json prints these figures. Of a detector --answers writes the boxes of every
+    image, --wrong those with most mistakes first; of a segmentation mean IoU and accuracy, the
+    lowest first, and --confusion counts pixels.
     """
     from protonet.formats.pictures import picture_kind
     from protonet.jobs.evaluation.full_dataset import average_set, opener
@@ -148,7 +151,8 @@ def command(
     if picture is not None:
         picture_kind(picture, FORMATS)  # not only after all images
     asked = ImageResults.of(given, as_json=as_json)
-    if asked.wanted:
+    by_report = predicts_maps_or_boxes(flags.network)
+    if asked.wanted and not by_report:
         _image_results(flags, snapshot, (data, labels), asked, memory_limit, no_fuse, untrusted)
         return
     run = _evaluated(flags.network, snapshot, data, labels, name_sizes)
@@ -159,8 +163,11 @@ def command(
     once = flags.model is None and not _given("iterations")
     watch = _ignore_batch if as_json else _print_batch
     found = average_set(opener(tested, options, note), flags.iterations, watch, once=once)
+    names = None if run is None else _class_names(flags.network)
+    if asked.wanted:
+        keys = keys_of_images(tested) if found.pixels is not None else ()
+        write_reports(found, asked, names, keys, threshold)
     if as_json:
-        names = None if run is None else _class_names(flags.network)
         click.echo(json.dumps(averages_json(found, names, threshold, worst)))
         return
     if found.length is not None:

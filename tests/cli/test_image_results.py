@@ -22,7 +22,6 @@ from protonet.web.site import Site
 from protonet.web.store import TRAINING
 from protonet.web.views import plain
 from protonet.web.workspace import Workspace
-from tests.jobs.nets import segment_run
 from tests.web.browser import wait_for
 from tests.web.page.results.test_classification import with_a_wrong_label
 from tests.web.trained import black_and_white, shades, slopes
@@ -100,10 +99,6 @@ def test_what_is_refused(protonet: Any, wrong: Path, tmp_path: Path) -> None:
         found = protonet("test", *given)
         assert found.returncode != 0
         assert told in found.stderr
-    (tmp_path / "maps").mkdir()
-    segment_run(tmp_path / "maps")
-    found = protonet("test", "maps/run", "--by-class")
-    assert "predicts maps or boxes" in found.stderr
 
 
 def test_files(tmp_path: Path) -> None:
@@ -116,6 +111,14 @@ def test_files(tmp_path: Path) -> None:
     unknown = {"index": 0, "image": "a,b", "predicted": [1, 2], "true": None, "distance": None}
     assert write_images(tmp_path / "one.csv", iter([unknown])) == 1
     assert (tmp_path / "one.csv").read_text().splitlines()[1] == '"a,b",,1,2,,'
+    boxes = {"index": 3, "image": "k", "missed": 1, "false": 0, "truths": [{}, {}], "found": [{}]}
+    assert write_images(tmp_path / "boxes.csv", iter([boxes])) == 1
+    assert (tmp_path / "boxes.csv").read_text().splitlines() == [
+        "image,missed,false,truths,found", "k,1,0,2,1",
+    ]  # fmt: skip
+    maps = {"index": 3, "image": "k", "mean_iou": None, "accuracy": 0.5}
+    assert write_images(tmp_path / "maps.csv", iter([maps])) == 1
+    assert (tmp_path / "maps.csv").read_text().splitlines() == ["image,mean_iou,accuracy", "k,,0.5"]
 
 
 def test_classify(protonet: Any, wrong: Path, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -124,11 +126,11 @@ class BoxPredictions:
         """The images at some places."""
         report = self.report
         missed, false = report.voc.missed(score), report.voc.false(score)
-        shown = report.found.scores >= score
         made = []
         for place in places.tolist():
-            truths = np.flatnonzero(report.truths.images == place)
-            found = np.flatnonzero(shown & (report.found.images == place))
+            truths = self._true_of.at(place)
+            found = self._found_of.at(place)
+            found = found[report.found.scores[found] >= score]
             made.append(
                 BoxedImage(
                     place,
@@ -140,6 +142,14 @@ class BoxPredictions:
                 )
             )
         return made
+
+    @cached_property
+    def _found_of(self) -> _ByImage:
+        return _ByImage.of(self.report.found.images)
+
+    @cached_property
+    def _true_of(self) -> _ByImage:
+        return _ByImage.of(self.report.truths.images)
 
     def _placed(
         self,
@@ -157,6 +167,31 @@ class BoxPredictions:
             name = self.report.name_of(label)
             made.append(PlacedBox(label, name, corners, score, bool(mistakes[at])))
         return tuple(made)
+
+
+@dataclass(frozen=True)
+class _ByImage:
+    """The places of boxes by image; ``images`` are those of the places in ``order``."""
+
+    order: np.ndarray
+    images: np.ndarray
+
+    @staticmethod
+    def of(images: np.ndarray) -> _ByImage:
+        order = np.argsort(images, kind="stable")
+        return _ByImage(order, images[order])
+
+    def at(self, image: int) -> np.ndarray:
+        """The places of an image's boxes, in their order."""
+        begin, end = (np.searchsorted(self.images, image, side) for side in ("left", "right"))
+        return self.order[begin:end]
+
+
+def boxed_json(image: BoxedImage) -> dict[str, Any]:
+    """An image as commands and the API tell it."""
+    boxes = {name: [asdict(each) for each in getattr(image, name)] for name in ("truths", "found")}
+    told = {"index": image.place, "image": image.name}
+    return {**told, "missed": image.missed, "false": image.false, **boxes}
 
 
 def points_of(recall: np.ndarray, precision: np.ndarray) -> tuple[tuple[float, float], ...]:

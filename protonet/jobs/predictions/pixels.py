@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -218,6 +220,13 @@ def _write(
         ious=report.ious,
         accuracies=report.accuracies,
     )
+
+
+def pixels_json(place: int, name: str, report: SegmentationReport) -> dict[str, Any]:
+    """An image as commands and the API tell it; null where no pixel tells."""
+    figures = {"mean_iou": report.ious[place], "accuracy": report.accuracies[place]}
+    told = {key: None if math.isnan(value) else float(value) for key, value in figures.items()}
+    return {"index": place, "image": name, **told}
 
 
 def _opened(stack: ExitStack, path: Path | None) -> Database | None:

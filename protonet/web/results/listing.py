@@ -18,10 +18,15 @@ from protonet.data.label_pictures import label_picture
 from protonet.data.resize import fit
 from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.detection import SCORE
-from protonet.jobs.predictions.boxes import BoxedImage, BoxPredictions, BoxSummary
+from protonet.jobs.predictions.boxes import BoxedImage, BoxPredictions, BoxSummary, boxed_json
 from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
 from protonet.jobs.predictions.numbers import MeasuredImage, NumberPredictions
-from protonet.jobs.predictions.pixels import MappedImage, PixelPredictions, PixelSummary
+from protonet.jobs.predictions.pixels import (
+    MappedImage,
+    PixelPredictions,
+    PixelSummary,
+    pixels_json,
+)
 from protonet.jobs.predictions.summary import (
     ClassSummary,
     Found,
@@ -33,7 +38,6 @@ from protonet.web.data_url import data_url
 from protonet.web.datasets.report import Histogram, histogram
 from protonet.web.datasets.samples import picture
 from protonet.web.forms import ImagesQuery
-from protonet.web.views import plain
 
 _POINTS = 2000
 _COMPONENTS = 12
@@ -144,14 +148,12 @@ def page_json(found: Found, page: ImagePage) -> dict[str, Any]:
 
 
 def _json(found: Found, image: Image) -> dict[str, Any]:
-    if isinstance(found, ClassPredictions | NumberPredictions):
-        return image_json(found, image.place)
-    told: dict[str, Any] = {"index": image.place, "image": image.name}
-    if isinstance(image, BoxedImage):
-        told |= {"missed": image.missed, "false": image.false}
-        return told | {"truths": plain(image.truths), "found": plain(image.found)}
-    assert isinstance(image, MappedImage)
-    return told | {"mean_iou": plain(image.mean_iou), "accuracy": plain(image.accuracy)}
+    if isinstance(found, PixelPredictions):
+        return pixels_json(image.place, image.name, found.report)
+    if isinstance(found, BoxPredictions):
+        assert isinstance(image, BoxedImage)
+        return boxed_json(image)
+    return image_json(found, image.place)
 
 
 def _pictures_json(seen: Seen) -> dict[str, str | None]:
