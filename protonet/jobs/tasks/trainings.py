@@ -66,9 +66,10 @@ class ResumeRun:
         from protonet.jobs.run.directory import RunDirectory
         from protonet.ranks.devices import count_devices
 
-        if self.device not in (None, "cpu"):
-            return count_devices(self.device)
-        return RunDirectory.open(self.run).record().settings.wanted_ranks()
+        settings = RunDirectory.open(self.run).record().settings
+        if self.device in (None, "cpu", settings.device):
+            return settings.wanted_ranks()
+        return count_devices(self.device)
 
     def train(
         self,

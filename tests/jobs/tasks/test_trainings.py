@@ -42,8 +42,8 @@ def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
 
 def test_a_resumed_run_has_the_ranks_that_it_had(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", "run")
-    settings = SolverSettings(device="cuda:0,1", ranks=2)
+    settings = SolverSettings(device="cuda:0,1,2", ranks=2)
     run.write(RunRecord(settings=settings, prefix="snapshot"))
-    for device, count in {None: 2, "cpu": 2, "cuda:1": 1, "cuda:0,2,3": 3}.items():
+    for device, count in {None: 2, "cpu": 2, "cuda:0,1,2": 2, "cuda:1": 1, "cuda:3,4,5": 3}.items():
         assert ResumeRun(run.path, device=device).wanted_ranks() == count
     assert TrainNetwork(Path("n"), RunSettings(Path("d"), ranks=3)).wanted_ranks() == 3
