@@ -104,9 +104,10 @@ class Snapshots:
         )
         if not self.prefix.parent.is_dir():
             return []
-        matches = (pattern.fullmatch(path.name) for path in self.prefix.parent.iterdir())
+        names = {path.name for path in self.prefix.parent.iterdir()}  # there may be thousands
+        matches = (pattern.fullmatch(name) for name in names)
         iterations = sorted(int(match[1]) for match in matches if match)
-        return [each for each in iterations if self.model(each).exists()]
+        return [each for each in iterations if self.model(each).name in names]
 
     def save(
         self,

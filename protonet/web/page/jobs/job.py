@@ -11,7 +11,6 @@ from protonet.web.page.jobs.job_bar import job_bar, notes_field
 from protonet.web.page.jobs.run_panels import LogPanel, RunPanels
 from protonet.web.page.parts import TICK, duration, notify_errors, number, run_in_thread
 from protonet.web.page.results.chosen import test_panel
-from protonet.web.page.results.panel import offer
 from protonet.web.progress import Progress, progress_of, run_of
 from protonet.web.site import Site
 from protonet.web.store import ENDED, TRAINING, Job
@@ -49,7 +48,7 @@ class _Live:
         self.job = job
         self.figures: dict[str, ui.label] = {}
         self.signature: object = None
-        self.snapshot: ui.select | None = None
+        self.testable = False
         self.timer: ui.timer | None = None
 
     def build(self) -> None:
@@ -93,12 +92,10 @@ class _Live:
         if signature != self.signature:
             self.signature = signature
             await self.curves.redraw()
-            if self.snapshot is not None:
-                offer(self.snapshot, progress.snapshots)
-        if progress.snapshots and self.snapshot is None:
+        if progress.snapshots and not self.testable:
+            self.testable = True
             with self.tests:
-                run = run_of(self.site.workspace, job)
-                self.snapshot = test_panel(self.site, job, run)
+                test_panel(self.site, job, run_of(self.site.workspace, job))
         if job.status in ENDED and self.timer is not None:
             self.timer.deactivate()
 

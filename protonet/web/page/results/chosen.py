@@ -36,15 +36,14 @@ _KINDS: dict[type[Found], ModuleType] = {
 """The module that shows what a net has predicted, whatever its data set is."""
 
 
-def test_panel(site: Site, job: Job, run: RunDirectory) -> ui.select:
-    """The forms and results of tests; returns the selection of the snapshot."""
+def test_panel(site: Site, job: Job, run: RunDirectory) -> None:
+    """The forms and results of tests."""
     with ui.element("div").classes("fields"):
         snapshot = snapshot_selection(run)
     place = Place(site, job, run, snapshot)
     module = MODULES[place.databases.form]
     module.test_one(place)
     ManyForm(place, module.MANY, show).build()
-    return snapshot
 
 
 async def show(found: Found) -> None:

@@ -44,12 +44,12 @@ class Place:
 def snapshot_selection(run: RunDirectory) -> ui.select:
     """The selection of the weights."""
     made = ui.select(_SNAPSHOTS, value="last", label="Snapshot").props("outlined dense")
-    offer(made.classes("field"), run.iterations())
-    return made
+    made.on("popup-show", lambda: _offer(made, run.iterations()))
+    return made.classes("field")
 
 
-def offer(snapshot: ui.select, iterations: Sequence[int]) -> None:
-    """Offer the newest 50 snapshots, and the selected one."""
+def _offer(snapshot: ui.select, iterations: Sequence[int]) -> None:
+    """Offer the newest 50 snapshots of now, and the selected one."""
     found = [str(n) for n in reversed(iterations[-50:])]
     if snapshot.value not in (*_SNAPSHOTS, *found):
         found.append(snapshot.value)
