@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.web.browser import Walker
+from tests.web.browser import Walker, wait_for
 from tests.web.conftest import Served
 
 
@@ -20,3 +20,13 @@ def test_many(walker: Walker, server: Served) -> None:
     page.get_by_role("button", name="Test many").click()
     walker.sees("nowhere: no such file or folder")
     assert page.locator(".images").count() == 0
+    # One that is stopped while its process begins leaves nothing behind.
+    page.get_by_label("Images", exact=True).fill(f"jobs/{server.dataset}/data/train_images")
+    page.get_by_label("At most").fill("7")
+    before = server.call(f"/api/jobs/{server.training}/tests")
+    page.get_by_role("button", name="Test many").click()
+    page.get_by_role("button", name="Stop the test").click()
+    walker.sees("The test was stopped.")
+    wait_for(
+        lambda: server.call(f"/api/jobs/{server.training}/tests") == before, "the end of the test"
+    )
