@@ -43,8 +43,9 @@ async def show(found: NumberPredictions) -> None:
     orders = {"worst": "Images, the farthest off first", "all": "All images in their order"}
     if not figures.known:
         del orders["worst"]
-    order = ui.select(orders, value=next(iter(orders)), label="Show")
-    order.props("outlined dense").classes("field")
+    with ui.element("div").classes("fields"):
+        order = ui.select(orders, value=next(iter(orders)), label="Show")
+        order.props("outlined dense").classes("field")
     pages = ImagePages(found, _tell)
 
     async def choose() -> None:

@@ -105,8 +105,9 @@ async def show(found: PixelPredictions) -> None:
     ui.add_css(_STYLE)
     figures = await run_in_thread(found.summary)
     _show_figures(figures)
-    order = ui.select(_ORDERS, value="worst", label="Show")
-    order.props("outlined dense options-dense").classes("field")
+    with ui.element("div").classes("fields"):
+        order = ui.select(_ORDERS, value="worst", label="Show")
+        order.props("outlined dense options-dense").classes("field")
     pages = ImagePages(found, _show_maps, "w-full images", _PAGE)
 
     async def choose() -> None:
@@ -139,10 +140,11 @@ def _show_figures(found: PixelSummary) -> None:
     )
     if len(found.classes) <= _MOST_CLASSES:
         _confusion(found)
-    for mistake in found.mistakes:
-        ui.label(
-            f"{mistake.true} taken for {mistake.predicted}: {mistake.share:.2%} of its pixels"
-        ).classes("quiet number")
+    with ui.column().classes("gap-1"):
+        for mistake in found.mistakes:
+            ui.label(
+                f"{mistake.true} taken for {mistake.predicted}: {mistake.share:.2%} of its pixels"
+            ).classes("quiet number")
 
 
 def _confusion(found: PixelSummary) -> None:
