@@ -24,6 +24,10 @@ _STYLE = """
 """
 _NUMBERS = 6
 """Numbers of a label vector that are shown below an image."""
+_CHOSEN = """event => {
+  const chosen = event.target.closest("button");
+  if (chosen) emit(chosen.value);
+}"""
 
 Colours = Mapping[int, str]
 """The colours of classes by their numbers."""
@@ -34,23 +38,21 @@ def figures(
 ) -> None:
     """Images side by side; ``look`` is called with one that is chosen."""
     add_style()
-    with ui.element("div").classes("samples"):
-        for sample in shown:
-            with ui.element("figure"):
-                kind = "span" if look is None else "button"
-                place = ui.element(kind).classes("sample")
-                if look is not None:
-                    place.on("click", lambda _, sample=sample: look(sample))
-                with place:
-                    _image(sample, colours)
-                ui.label(told(sample)).classes("quiet number ellipsis")
+    kind = "span" if look is None else "button"
+    pictures = (
+        f'<figure><{kind} class="sample" value="{place}">{_image(sample, colours)}</{kind}>'
+        f'<figcaption class="quiet number">{escape(told(sample))}</figcaption></figure>'
+        for place, sample in enumerate(shown)
+    )
+    made = ui.html("".join(pictures), sanitize=False).classes("samples")
+    if look is not None:
+        made.on("click", lambda event: look(shown[int(event.args)]), js_handler=_CHOSEN)
 
 
 def large(sample: Sample, colours: Colours) -> None:
     """One image with its key, size, and label."""
     add_style()
-    with ui.element("span").classes("sample large"):
-        _image(sample, colours)
+    ui.html(_image(sample, colours), sanitize=False, tag="span").classes("sample large")
     ui.label(sample.key).classes("number").style("overflow-wrap: anywhere")
     height, width = sample.size
     ui.label(f"{width} x {height} pixels; {told(sample) or 'no label'}").classes("quiet")
@@ -76,9 +78,8 @@ def told(sample: Sample) -> str:
     return sample.class_name or numbers
 
 
-def _image(sample: Sample, colours: Colours) -> None:
-    picture = picture_with_boxes(data_url(sample.png), sample.key, sample.boxes, colours)
-    ui.html(picture, sanitize=False, tag="span")
+def _image(sample: Sample, colours: Colours) -> str:
+    return picture_with_boxes(data_url(sample.png), sample.key, sample.boxes, colours)
 
 
 def picture_with_boxes(url: str, key: str, boxes: Sequence[Box], colours: Colours) -> str:
