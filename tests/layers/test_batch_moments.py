@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -17,7 +15,6 @@ from protonet.layers.batch_moments import moments_of
 from protonet.layers.batch_norm import BatchNorm
 from protonet.proto.caffe_pb2 import LayerParameter
 from protonet.ranks.communicator import Communicator, Part
-from tests.ranks.agreement import agree, digits
 
 
 class Two(Communicator):
@@ -98,36 +95,3 @@ def test_the_parts_of_two_ranks_are_the_whole() -> None:
             np.testing.assert_allclose(each[place], alone[place], rtol=1e-12)
     for place in (4, 5):
         np.testing.assert_allclose(found[0][place] + found[1][place], alone[place], rtol=1e-12)
-
-
-NET = """
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
-  data_param { source: "train_db" batch_size: 13 } transform_param { scale: 0.06 } }
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
-  data_param { source: "test_db" batch_size: 20 } transform_param { scale: 0.06 } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv"
-  batch_norm_param { moving_average_fraction: 0.9 } }
-layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "deep" type: "Convolution" bottom: "conv" top: "deep"
-  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "bn" type: "BN" bottom: "deep" top: "deep"
-  bn_param { slope_filler { value: 1 } momentum: 0.9 } }
-layer { name: "hidden" type: "InnerProduct" bottom: "deep" top: "hidden"
-  inner_product_param { num_output: 16 weight_filler { type: "xavier" } } }
-layer { name: "whitened" type: "BatchNorm" bottom: "hidden" top: "whitened"
-  batch_norm_param { scale_bias: true moving_average_fraction: 0.9 } }
-layer { name: "score" type: "InnerProduct" bottom: "whitened" top: "score"
-  inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
-"""
-
-
-def test_a_net_with_moments_of_all_is_that_of_one_rank(tmp_path: Path) -> None:
-    """Weights and running statistics after 100 iterations; a rank's own moments differ."""
-    folder = digits(tmp_path, NET)
-    agree(folder, {"sync_batch_norm": True}, ranks=(2, 3), atol=1e-4)
-    with pytest.raises(AssertionError):
-        agree(folder, {}, ranks=(2,), atol=2e-2)

@@ -7,8 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
+
+from protonet.jobs.run.settings import SolverSettings
+from protonet.jobs.training.start import start_solver
 
 ROOT = Path(__file__).parents[2]
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
@@ -63,6 +67,14 @@ for solver, settings in json.loads(Path("cases.json").read_text()):
 
 
 def train_all(count: int, cases: Sequence[tuple[str, Mapping[str, Any]]], folder: Path) -> None:
-    """Train solver files of a folder, each with settings, one after another on the same ranks."""
-    (folder / "cases.json").write_text(json.dumps(cases))
-    on_ranks(count, _TRAININGS, folder)
+    """Train solver files of a folder, each with settings, one after another on the same ranks; one
+    rank is this process.
+    """
+    if count > 1:
+        (folder / "cases.json").write_text(json.dumps(cases))
+        on_ranks(count, _TRAININGS, folder)
+        return
+    with chdir(folder):
+        for solver, settings in cases:
+            out = Path(settings["out"])
+            start_solver(Path(solver), SolverSettings(**{**settings, "out": out}))

@@ -1,8 +1,15 @@
-"""Ranks and one alone have the same weights and figures: update rules, boxes, pixels."""
+"""Ranks and one alone have the same weights and figures: update rules, batches, boxes, pixels.
+
+All trainings of as many ranks run in one program.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +19,11 @@ from protonet.solvers.update_rule import rule_names
 from protonet.train.listeners import read_metrics
 from tests.data import segmentation_sets as sets
 from tests.jobs.nets import DETECTOR
-from tests.ranks.agreement import agree, digits, trained
+from tests.ranks.agreement import DIGITS, weights_of
+from tests.ranks.started import train_all
 
 NET = """
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+layer { name: "data" type: "Data" top: "data" top: "label"
   data_param { source: "train_db" batch_size: 9 shuffle: true } transform_param { scale: 0.06 } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
   param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
@@ -33,21 +41,27 @@ FIELDS = {
     "RMSProp": "base_lr: 0.001 rms_decay: 0.98",
 }
 """Of rules that do not take those of SGD."""
-SOLVER = """
-net: "net.prototxt" type: "%s" %s weight_decay: 0.0005 lr_policy: "fixed"
-iter_size: 3 clip_gradients: 0.5 max_iter: 25 snapshot_prefix: "net" random_seed: 3
+MOMENTS = """
+layer { name: "data" type: "Data" top: "data" top: "label"
+  data_param { source: "train_db" batch_size: 13 } transform_param { scale: 0.06 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv"
+  batch_norm_param { moving_average_fraction: 0.9 } }
+layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "deep" type: "Convolution" bottom: "conv" top: "deep"
+  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BN" bottom: "deep" top: "deep"
+  bn_param { slope_filler { value: 1 } momentum: 0.9 } }
+layer { name: "hidden" type: "InnerProduct" bottom: "deep" top: "hidden"
+  inner_product_param { num_output: 16 weight_filler { type: "xavier" } } }
+layer { name: "whitened" type: "BatchNorm" bottom: "hidden" top: "whitened"
+  batch_norm_param { scale_bias: true moving_average_fraction: 0.9 } }
+layer { name: "score" type: "InnerProduct" bottom: "whitened" top: "score"
+  inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
 """
-
-
-def test_every_update_rule_agrees(tmp_path: Path) -> None:
-    """With iter_size, and with clipping by the norm of the whole gradient, which is above it."""
-    usual = "base_lr: 0.05 momentum: 0.9"
-    given = {rule: FIELDS.get(rule.removeprefix("Torch"), usual) for rule in rule_names()}
-    solvers = {rule: SOLVER % (rule, each) for rule, each in given.items()}
-    folder = digits(tmp_path, NET, **solvers)
-    agree(folder, {}, ranks=(2,), atol=2e-5, names=list(solvers), iterations=25)
-
-
 PARTIAL = """
 layer { name: "data" type: "Data" top: "data" top: "label"
   data_param { source: "train_db" batch_size: 79 shuffle: true partial_batches: true }
@@ -63,29 +77,9 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 layer { name: "size" type: "Reduction" bottom: "score" top: "size" loss_weight: 0.0001
   reduction_param { operation: SUMSQ } }
 """
-
-
-def test_the_last_batch_of_an_epoch_is_shared_out(tmp_path: Path) -> None:
-    """78 of the 1500 images are left for it: some ranks have as many of them as of 79, but another
-    share.
-    """
-    solver = SOLVER % ("SGD", "base_lr: 0.05 momentum: 0.9")
-    text = solver.replace("iter_size: 3", "display: 1").replace("max_iter: 25", "max_iter: 40")
-    folder = digits(tmp_path, PARTIAL, partial=text)
-    agree(folder, {"sync_batch_norm": True}, ranks=(2, 3), atol=2e-5, names=["partial"],
-          iterations=40)  # fmt: skip
-    losses = [
-        [line["loss"] for line in read_metrics(folder / f"{run}-partial" / "metrics.jsonl")
-         if line["event"] == "iterated"]
-        for run in ("run-1", "run-3-True")
-    ]  # fmt: skip
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-    assert len(losses[0]) == 40
-
-
 DETECTION = """
 layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TRAIN }
-  data_param { source: "boxes/train_images" batch_size: %d shuffle: true }
+  data_param { source: "shapes/train_images" batch_size: 9 shuffle: true }
   annotated_data_param { anno_type: BBOX
     batch_sampler { max_sample: 1 max_trials: 1 }
     batch_sampler { sampler { min_scale: 0.5 } max_sample: 1 max_trials: 10
@@ -93,42 +87,9 @@ layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { ph
   transform_param { scale: 0.004 mirror: true
     resize_param { prob: 1 resize_mode: WARP height: 24 width: 32 } } }
 layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TEST }
-  data_param { source: "boxes/val_images" batch_size: 5 }
+  data_param { source: "shapes/val_images" batch_size: 5 }
   annotated_data_param { anno_type: BBOX } transform_param { scale: 0.004 } }
 """
-SHORT = """
-net: "%s.net" type: "SGD" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 12
-test_iter: 5 test_interval: 6 snapshot_prefix: "%s" random_seed: 3
-"""
-
-
-def figures_of(run: Path) -> list[dict[str, float]]:
-    """The figures of all tests of a run."""
-    return [line["outputs"] for line in read_metrics(run / "metrics.jsonl")
-            if line["event"] == "tested"]  # fmt: skip
-
-
-def test_detectors_agree_and_so_does_their_precision(tmp_path: Path) -> None:
-    """Boxes, windows and mirrors, losses over the matches of all, and average precision; also with
-    a batch for each rank.
-    """
-    create_shapes(tmp_path / "boxes", 32, 24, 12, 7, seed=3)
-    for name, size in (("whole", 9), ("each", 3)):
-        (tmp_path / f"{name}.net").write_text(DETECTION % size + DETECTOR)
-        (tmp_path / f"{name}.prototxt").write_text(SHORT % (name, name))
-    names, more = ("whole", "each"), {"batch_per_rank": True}
-    found = {1: trained(tmp_path, 1, names[:1], {}, 12), 2: trained(tmp_path, 2, names[:1], {}, 12),
-             3: trained(tmp_path, 3, names[1:], more, 12)}  # fmt: skip
-    tests = [figures_of(tmp_path / f"run-{run}") for run in ("1-whole", "2-whole", "3-True-each")]
-    for count in (2, 3):
-        np.testing.assert_allclose(found[count][0], found[1][0], atol=1e-5)
-    assert len(tests[0]) == 3
-    for ours in tests[1:]:
-        for theirs, expected in zip(ours, tests[0], strict=True):
-            assert theirs.keys() == expected.keys() >= {"eval", "eval/coco"}
-            assert theirs == pytest.approx(expected, rel=1e-4, abs=1e-6)
-
-
 SEGMENTATION = """
 layer { name: "x" type: "Data" top: "x" data_param { source: "data/train_images" batch_size: 4 }
   transform_param { scale: 0.01 } }
@@ -140,15 +101,129 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "t" top: "l
 """
 
 
-def test_pixels_are_counted_on_all_ranks(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Training:
+    """A net, the fields of its solver, and its settings by the number of ranks."""
+
+    net: str
+    solver: str
+    ranks: Mapping[int, Mapping[str, Any]]
+
+
+USUAL = "base_lr: 0.05 momentum: 0.9"
+SHORT = "base_lr: 0.01 momentum: 0.9 max_iter: 12 test_iter: %d test_interval: 6"
+SYNC: Mapping[str, Any] = {"sync_batch_norm": True}
+TRAININGS = {
+    **{
+        rule: Training(
+            NET,
+            f'type: "{rule}" {FIELDS.get(rule.removeprefix("Torch"), USUAL)} iter_size: 3 '
+            "clip_gradients: 0.5 weight_decay: 0.0005 max_iter: 25",
+            {1: {}, 2: {}},
+        )
+        for rule in rule_names()
+    },
+    "moments": Training(MOMENTS, f"{USUAL} max_iter: 100", {1: {}, 2: SYNC, 3: SYNC}),
+    "own": Training(MOMENTS, f"{USUAL} max_iter: 100", {2: {}}),
+    "partial": Training(PARTIAL, f"{USUAL} max_iter: 40 display: 1", {1: {}, 2: SYNC, 3: SYNC}),
+    "boxes": Training(DETECTION + DETECTOR, SHORT % 5, {1: {}, 2: {}}),
+    "boxes of each": Training(
+        DETECTION.replace("batch_size: 9", "batch_size: 3") + DETECTOR,
+        SHORT % 5,
+        {3: {"batch_per_rank": True}},
+    ),
+    "pixels": Training(SEGMENTATION, SHORT % 2, {1: {}, 3: {}}),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The weights of all trainings, by their names and the number of ranks, and their runs."""
+
+    folder: Path
+    weights: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+
+    def lines(self, name: str, ranks: int, event: str) -> list[dict[str, Any]]:
+        """The lines of a training's metrics."""
+        lines = read_metrics(self.folder / f"{name}-{ranks}" / "metrics.jsonl")
+        return [line for line in lines if line["event"] == event]
+
+    def differ(self, name: str, ranks: int, alone: str = "") -> float:
+        """The largest difference of weights from those of one rank, by the size of both."""
+        ours, theirs = self.weights[name, ranks], self.weights[alone or name, 1]
+        return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trainings")
+    for name in ("train_db", "test_db"):
+        shutil.copytree(DIGITS / name, folder / name)
+    create_shapes(folder / "shapes", 32, 24, 12, 7, seed=3)
+    sets.converted(folder, "abcdefghijklmnop")
+    for name, each in TRAININGS.items():
+        (folder / f"{name}.net").write_text(each.net)
+        (folder / f"{name}.prototxt").write_text(
+            f'net: "{name}.net" lr_policy: "fixed" random_seed: 3 snapshot_prefix: "{name}" '
+            f"{each.solver}"
+        )
+    found = Trained(folder)
+    for count in (1, 2, 3):
+        cases = [
+            (f"{name}.prototxt", {**each.ranks[count], "out": f"{name}-{count}"})
+            for name, each in TRAININGS.items()
+            if count in each.ranks
+        ]
+        train_all(count, cases, folder)
+        for path in folder.glob("*.caffemodel"):
+            found.weights[path.name.partition("_iter_")[0], count] = weights_of(path)
+            path.unlink()
+    return found
+
+
+def test_every_update_rule_agrees(trained: Trained) -> None:
+    """With iter_size, and with clipping by the norm of the whole gradient, which is above it."""
+    differences = {rule: trained.differ(rule, 2) for rule in rule_names()}
+    assert {rule: found for rule, found in differences.items() if not found < 2e-5} == {}
+
+
+def test_moments_of_all_are_those_of_one_rank(trained: Trained) -> None:
+    """Weights and running statistics after 100 iterations; a rank's own moments differ."""
+    for count in (2, 3):
+        assert trained.differ("moments", count) < 1e-4
+    assert trained.differ("own", 2, "moments") > 2e-2
+
+
+def test_the_last_batch_of_an_epoch_is_shared_out(trained: Trained) -> None:
+    """78 of the 1500 images are left for it: some ranks have as many of them as of 79, but another
+    share.
+    """
+    for count in (2, 3):
+        assert trained.differ("partial", count) < 2e-5
+    ours, alone = (
+        [line["loss"] for line in trained.lines("partial", count, "iterated")] for count in (3, 1)
+    )
+    assert ours == pytest.approx(alone, rel=1e-4)
+    assert len(ours) == 40
+
+
+def test_detectors_agree_and_so_does_their_precision(trained: Trained) -> None:
+    """Boxes, windows and mirrors, losses over the matches of all, and average precision; also with
+    a batch for each rank.
+    """
+    alone = trained.lines("boxes", 1, "tested")
+    assert len(alone) == 3
+    for name, count in (("boxes", 2), ("boxes of each", 3)):
+        assert trained.differ(name, count, "boxes") < 1e-5
+        for ours, theirs in zip(trained.lines(name, count, "tested"), alone, strict=True):
+            assert ours["outputs"].keys() >= {"eval", "eval/coco"}
+            assert ours["outputs"] == pytest.approx(theirs["outputs"], rel=1e-4, abs=1e-6)
+
+
+def test_pixels_are_counted_on_all_ranks(trained: Trained) -> None:
     """The mean IoU of tests whose batches are shared out, also over more ranks than batches."""
-    sets.converted(tmp_path, "abcdefghijklmnop")
-    (tmp_path / "whole.net").write_text(SEGMENTATION)
-    short = SHORT.replace("test_iter: 5", "test_iter: 2")
-    (tmp_path / "whole.prototxt").write_text(short % ("whole", "whole"))
-    weights = [trained(tmp_path, count, ["whole"], {}, 12)[0] for count in (1, 3)]
-    np.testing.assert_allclose(weights[1], weights[0], atol=1e-5)
-    alone, together = (figures_of(tmp_path / f"run-{count}-whole") for count in (1, 3))
-    for ours, expected in zip(together, alone, strict=True):
-        assert ours.keys() == {"loss", "mean_iou", "pixel_accuracy"}
-        assert ours == pytest.approx(expected, rel=1e-4)
+    assert trained.differ("pixels", 3) < 1e-5
+    pairs = zip(*(trained.lines("pixels", count, "tested") for count in (3, 1)), strict=True)
+    for ours, theirs in pairs:
+        assert ours["outputs"].keys() == {"loss", "mean_iou", "pixel_accuracy"}
+        assert ours["outputs"] == pytest.approx(theirs["outputs"], rel=1e-4)
