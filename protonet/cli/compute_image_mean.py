@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from protonet.cli.gflags import GflagsCommand
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -26,7 +27,8 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["lmdb", "leveldb"]),
     help="Type of DB. Default: detected.",
 )
-def command(database: Path, out: Path | None, backend: str | None) -> None:
+@ranks_option
+def command(database: Path, out: Path | None, backend: str | None, ranks: int | None) -> None:
     """Average the images of the database DB; write the mean to OUT: a .npy, or for any other name a
     .binaryproto.
 
@@ -44,8 +46,8 @@ def command(database: Path, out: Path | None, backend: str | None) -> None:
     del backend
     if out is not None and out.suffix.lower() in (".bmp", ".jpeg", ".jpg", ".png"):
         raise UsageError(f"{out}: is not a picture: expected a name ending in .binaryproto or .npy")
-    with progress("images") as watch:
-        mean = compute_mean(database, watch)
+    with shared_work(ranks) as pool, progress("images") as watch:
+        mean = compute_mean(database, watch, pool)
     if out is not None and out.suffix == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, mean, allow_pickle=False)

@@ -10,6 +10,7 @@ import click
 from protonet.cli.conversion_options import share_options, size_options, storage_options
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import checked_progress
 
 _PATH = click.Path(path_type=Path)
@@ -68,7 +69,10 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--repair", is_flag=True, help="Clip boxes to their images, leave out empty ones.")
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
-def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any) -> None:
+@ranks_option
+def command(
+    root: Path, folder: Path, encoded: str, classes: str, ranks: int | None, **options: Any
+) -> None:
     """Make databases for AnnotatedData layers in the new folder DIR from ROOT, images with boxes.
 
     ROOT is a folder with images and labels (KITTI, as DIGITS reads it; or train/images and so
@@ -91,8 +95,11 @@ def command(root: Path, folder: Path, encoded: str, classes: str, **options: Any
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
         **options,
     )
-    with checked_progress("images checked", folder) as (checking, writing):
-        made = task.make(writing, checking)
+    with (
+        shared_work(ranks) as pool,
+        checked_progress("images checked", folder) as (checking, writing),
+    ):
+        made = task.make(writing, checking, pool)
     for part, count in made.parts.items():
         click.echo(f"{folder / part}_images: {count} images")
     click.echo(f"{made.boxes} boxes of {made.classes} class(es)")

@@ -8,6 +8,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count, Fraction
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import progress
 
 _PATH = click.Path(path_type=Path)
@@ -47,6 +48,7 @@ _FITS = ("squash", "crop", "fill", "half-crop")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the split and the order."
 )
+@ranks_option
 def command(
     root: Path,
     folder: Path,
@@ -57,6 +59,7 @@ def command(
     encoded: str | None,
     val_share: float,
     seed: int,
+    ranks: int | None,
 ) -> None:
     """Make databases in the new folder DIR from ROOT, which has a folder of images per class.
 
@@ -72,8 +75,8 @@ def command(
         encoding=None if encoded is None else encoded.lower().removeprefix("."),
         val_share=val_share, seed=seed,
     )  # fmt: skip
-    with progress("images") as watch:
-        parts = task.make(watch)
+    with shared_work(ranks) as pool, progress("images") as watch:
+        parts = task.make(watch, pool)
     for part, count in parts.items():
         click.echo(f"{folder / part}_images: {count} images")
     val = f" --val-data {folder}/val_images" if "val" in parts else ""

@@ -10,6 +10,7 @@ import click
 
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.options import C, Count, gathered
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _side_option(side: str) -> Callable[[C], C]:
     help="Store image files of this format: png, jpg, bmp or webp.",
 )
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
+@ranks_option
 @_form_argument
 def command(
     root: str,
@@ -111,6 +113,7 @@ def command(
     backend: str,
     check_size: bool,
     restart: bool,
+    ranks: int | None,
 ) -> None:
     """Make the database DB from the images in LIST: lines of a file and its class.
 
@@ -125,17 +128,19 @@ def command(
     from protonet.data.convert import convert_images
     from protonet.data.image_list import ImageList
 
-    images = ImageList(listfile, root=root)
-    with resumable_progress("images", database) as watch:
-        count = convert_images(
-            images,
-            database,
-            form,
-            shuffle=shuffle,
-            seed=seed,
-            check_size=check_size,
-            backend=backend,
-            restart=restart,
-            progress=watch,
-        )
+    with shared_work(ranks) as pool:
+        images = ImageList(listfile, root=root)
+        with resumable_progress("images", database) as watch:
+            count = convert_images(
+                images,
+                database,
+                form,
+                shuffle=shuffle,
+                seed=seed,
+                check_size=check_size,
+                backend=backend,
+                restart=restart,
+                progress=watch,
+                pool=pool,
+            )
     click.echo(f"{database}: {count} images ({backend})")

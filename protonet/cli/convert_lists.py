@@ -9,6 +9,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import resumable_progress
 
 _PATH = click.Path(path_type=Path)
@@ -47,7 +48,10 @@ _PATH = click.Path(path_type=Path)
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the shuffle."
 )
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
-def command(train: Path, folder: Path, encoded: str | None, **options: Any) -> None:
+@ranks_option
+def command(
+    train: Path, folder: Path, encoded: str | None, ranks: int | None, **options: Any
+) -> None:
     """Make databases in the new folder DIR from the list TRAIN: lines of an image and its class.
 
     DIR contains train_images and its mean image, with --val the same for validation, and
@@ -60,8 +64,8 @@ def command(train: Path, folder: Path, encoded: str | None, **options: Any) -> N
 
     kind = None if encoded is None else encoded.lower().removeprefix(".")
     task = ConvertLists(train=train, folder=folder, encoding=kind, **options)
-    with resumable_progress("images", folder) as watch:
-        parts = task.make(watch)
+    with shared_work(ranks) as pool, resumable_progress("images", folder) as watch:
+        parts = task.make(watch, pool)
     for part, count in parts.items():
         click.echo(f"{folder / part}_images: {count} images")
     val = f" --val-data {folder}/val_images" if "val" in parts else ""

@@ -9,6 +9,7 @@ import click
 
 from protonet.cli.conversion_options import share_options, size_options, storage_options
 from protonet.cli.examples import CommandWithExamples
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import checked_progress, print_table
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ _PATH = click.Path(path_type=Path)
 )
 @share_options
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
-def command(root: Path, folder: Path, encoded: str, **options: Any) -> None:
+@ranks_option
+def command(root: Path, folder: Path, encoded: str, ranks: int | None, **options: Any) -> None:
     """Make databases for segmentation in the new folder DIR from ROOT, images with label pictures.
 
     ROOT is a folder of images, with --labels; a folder with images and labels (or masks,
@@ -82,8 +84,11 @@ def command(root: Path, folder: Path, encoded: str, **options: Any) -> None:
     kind = encoded.lower().removeprefix(".")
     encoding = None if kind == "none" else kind
     task = ConvertSegmentation(root=root, folder=folder, encoding=encoding, **options)
-    with checked_progress("label pictures checked", folder) as (checking, writing):
-        made = task.make(writing, checking)
+    with (
+        shared_work(ranks) as pool,
+        checked_progress("label pictures checked", folder) as (checking, writing),
+    ):
+        made = task.make(writing, checking, pool)
     _report(folder, made)
 
 

@@ -10,6 +10,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.options import Count, Fraction
+from protonet.cli.shared_work import ranks_option, shared_work
 from protonet.cli.terminal import resumable_progress
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--shuffle", is_flag=True, help="Shuffle the rows first.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
 @click.option("--restart", is_flag=True, help="Discard an interrupted conversion and start over.")
+@ranks_option
 def command(
     table: Path,
     folder: Path,
@@ -56,6 +58,7 @@ def command(
     shuffle: bool,
     seed: int,
     restart: bool,
+    ranks: int | None,
 ) -> None:
     """Make databases in the new folder DIR from the images and numbers in CSV.
 
@@ -73,9 +76,10 @@ def command(
         table=table, folder=folder, root=root, width=width, height=height, gray=gray,
         encoded=encoded, val_share=val_share, shuffle=shuffle, seed=seed, restart=restart,
     )  # fmt: skip
-    found = read_table(table)
-    with resumable_progress("images", folder) as watch:
-        parts = task.make_of(found, watch)
+    with shared_work(ranks) as pool:
+        found = read_table(table)
+        with resumable_progress("images", folder) as watch:
+            parts = task.make_of(found, watch, pool)
     _print_parts(folder, found, parts)
 
 

@@ -1,4 +1,4 @@
-"""Training on several ranks: ``--ranks``, and how errors end all of them."""
+"""Several ranks: ``--ranks``, and how errors end all of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import click
 
 from protonet.cli.terminal import complain, note
 from protonet.jobs.tasks.failures import REPORTED, failure_of
-from protonet.ranks.communicator import Communicator
+from protonet.ranks.communicator import RESUMABLE, Communicator
 from protonet.ranks.launch import launch, leave_sign
 from protonet.ranks.mpi import communicator, number_of_ranks
 
 
 @contextmanager
-def ending_together(ranks: Communicator) -> Iterator[None]:
-    """End all ranks when the block fails on one, with its message and exit code."""
+def ending_together(ranks: Communicator, remedy: str = RESUMABLE) -> Iterator[None]:
+    """End all ranks when the block fails on one, with its message and exit code. ``remedy`` is what
+    to do when the network failed.
+    """
     from protonet.jobs.training import join
 
     leaving: click.exceptions.Exit | None = None
-    with join.ending_together(ranks, _tell):
+    with join.ending_together(ranks, tell, remedy):
         try:
             yield
         except click.exceptions.Exit as exit_:
@@ -32,7 +34,7 @@ def ending_together(ranks: Communicator) -> Iterator[None]:
         raise leaving
 
 
-def _tell(error: BaseException, where: str) -> int:
+def tell(error: BaseException, where: str) -> int:
     """Report an error; return the exit code."""
     if not isinstance(error, REPORTED):
         traceback.print_exception(error)
@@ -55,18 +57,18 @@ def ranks_of(ctx: click.Context, wanted: int | None, effects: tuple[str, str]) -
         return ranks
     from protonet.jobs.training import join
 
-    join.watch(ranks, _tell)
+    join.watch(ranks, tell)
     if ranks.rank:
-        ctx.exit(join.take_part(ranks, _tell, effects))
+        ctx.exit(join.take_part(ranks, tell, effects))
     return ranks
 
 
-def started_ranks(ctx: click.Context, wanted: int | None) -> Communicator:
+def started_ranks(ctx: click.Context, wanted: int | None, remedy: str = RESUMABLE) -> Communicator:
     """The ranks that this process was started with. Without any, start those ``wanted``, and exit
-    as they do.
+    as they do; ``remedy`` is what to do when one was killed.
     """
     if wanted is not None and wanted > 1 and number_of_ranks() == 1:
-        ended = launch(wanted, [*_command(), *sys.argv[1:]])
+        ended = launch(wanted, [*_command(), *sys.argv[1:]], remedy)
         if ended.message:
             complain(ended.message)
         ctx.exit(ended.code)

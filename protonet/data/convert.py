@@ -13,11 +13,12 @@ from protonet.blob import Shape
 from protonet.data.create import Progress, write_mean
 from protonet.data.datum import decode, make_datum
 from protonet.data.image_list import ImageList
-from protonet.data.record_format import RecordFormat
+from protonet.data.record_format import Encoder, ListedFile, RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, resumable_output
 from protonet.data.vector_table import VectorTable
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, UsageError
+from protonet.ranks.pool import IN_TURN, Pool, opening
 
 
 def convert_vectors(
@@ -32,6 +33,7 @@ def convert_vectors(
     backend: str = "lmdb",
     restart: bool = False,
     progress: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> dict[str, int]:
     """Make paired databases in a new ``folder``: train_images, train_labels, train_mean and, with
     a ``val_share``, the same of val. Returns the images of each part.
@@ -41,7 +43,8 @@ def convert_vectors(
 
     An interrupted conversion resumes at the next call with the same arguments, with the same result
     (``data.resumable``); the table may have changed after the rows that are written. ``restart``
-    starts over. ``progress`` is called first with what is there.
+    starts over. ``progress`` is called first with what is there. The ranks of ``pool`` read and
+    encode images.
 
     Raises:
         UsageError: when the folder exists, was started with other settings, or a share leaves
@@ -52,7 +55,7 @@ def convert_vectors(
     base = table.path.parent if root is None else root
     settings = _settings(form, base, shuffle, seed, backend, {"val-share": val_share})
     with resumable_output(folder, settings, restart=restart) as work:
-        _Pairs(table, base, form, backend).write(work, parts, progress)
+        _Pairs(table, base, form, backend, pool).write(work, parts, progress)
     return {part: len(places) for part, places in parts.items()}
 
 
@@ -64,6 +67,7 @@ class _Pairs:
     base: Path
     form: RecordFormat
     backend: str
+    pool: Pool
 
     def write(
         self, work: ResumableOutput, parts: Mapping[str, Sequence[int]], progress: Progress | None
@@ -76,7 +80,7 @@ class _Pairs:
             shape = self._write_part(work, part, places, shape, watch)
             # The picture of the mean is the last file of a part.
             if not (work.folder / f"{part}_mean.png").exists():
-                write_mean(work.folder, part, progress)
+                write_mean(work.folder, part, progress, self.pool)
             before += len(places)
 
     def _write_part(
@@ -103,15 +107,18 @@ class _Pairs:
                 Path(f"{stem}_mean.png").unlink(missing_ok=True)
             shape = _first_shape(images, shape)
             watch(begin)
-            for index in range(begin, len(rows)):
-                _, name, numbers = rows[index]
-                where, key = self._where(places[index]), f"{index:08d}".encode()
-                made = self.form.record(_read(self.base / name, where), where, name)
-                shape = _check_shape(made.image, shape, where)
-                images.put(key, made.datum)
+            made = self.pool.map(opening(Encoder(self.form)), map(self._file, places[begin:]))
+            for index, (found, value) in enumerate(made, begin):
+                key, numbers = f"{index:08d}".encode(), rows[index][2]
+                shape = _check_shape(found, shape, self._where(places[index]))
+                images.put(key, value)
                 labels.put(key, make_datum(np.array(numbers, np.float32).reshape(1, 1, -1)))
                 watch(index + 1)
         return shape
+
+    def _file(self, place: int) -> ListedFile:
+        name = self.table.rows[place][1]
+        return ListedFile(str(self.base / name), name, self._where(place))
 
     def _where(self, place: int) -> str:
         line, name, _ = self.table.rows[place]
@@ -129,11 +136,12 @@ def convert_images(
     backend: str = "lmdb",
     restart: bool = False,
     progress: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> int:
     """Make a database of the images that a list names, as Caffe's convert_imageset does; returns
     their number. Keys are the place and the name: ``00000012_cats/7.png``.
 
-    An interrupted conversion resumes as in ``convert_vectors``.
+    An interrupted conversion resumes as in ``convert_vectors``, and so are images shared out.
 
     Raises:
         UsageError: when the database exists, or was started with other settings.
@@ -149,31 +157,16 @@ def convert_images(
             begin = len(database)
             lines = [f"{images.name(place)} {images.label(place)}" for place in order]
             work.check_rows(lines, begin, lambda index: images.where(order[index]))
-            _write_images(database, images, order, form, watch, check_size=check_size)
+            first = _first_shape(database, None) if check_size else None
+            watch(begin)
+            files = map(images.file, order[begin:])
+            for index, (shape, value) in enumerate(pool.map(opening(Encoder(form)), files), begin):
+                place = order[index]
+                if check_size:
+                    first = _check_shape(shape, first, images.where(place))
+                database.put(f"{index:08d}_{images.name(place)}".encode(), value)
+                watch(index + 1)
     return len(images)
-
-
-def _write_images(
-    database: DatabaseWriter,
-    images: ImageList,
-    order: Sequence[int],
-    form: RecordFormat,
-    watch: Callable[[int], None],
-    *,
-    check_size: bool,
-) -> None:
-    """Write the images that are not there yet."""
-    begin = len(database)
-    shape = _first_shape(database, None) if check_size else None
-    watch(begin)
-    for index in range(begin, len(order)):
-        place = order[index]
-        name, where = images.name(place), images.where(place)
-        made = form.record(images.data(place), where, name, images.label(place))
-        if check_size:
-            shape = _check_shape(made.image, shape, where)
-        database.put(f"{index:08d}_{name}".encode(), made.datum)
-        watch(index + 1)
 
 
 def _order(count: int, shuffle: bool, seed: int) -> Sequence[int]:
@@ -223,19 +216,12 @@ def _first_shape(database: DatabaseWriter, otherwise: Shape | None) -> Shape | N
     return otherwise if first is None else decode(first, str(database.path)).shape
 
 
-def _read(path: Path, where: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{where}: cannot be read: {error.strerror}") from error
-
-
-def _check_shape(image: np.ndarray, shape: Shape | None, where: str) -> Shape:
-    """The shape of the image, which must be that of those before."""
-    if shape is not None and image.shape != shape:
-        found, expected = ("x".join(map(str, each)) for each in (image.shape, shape))
+def _check_shape(own: Shape, shape: Shape | None, where: str) -> Shape:
+    """The shape of an image, which must be that of those before."""
+    if shape is not None and own != shape:
+        found, expected = ("x".join(map(str, each)) for each in (own, shape))
         raise DataError(
             f"{where}: is {found}, but the first image is {expected}; give a width and a height, "
             "and gray or colour, to convert all of them"
         )
-    return image.shape
+    return own

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from protonet.blob import Shape
 from protonet.data.database import Database
 from protonet.data.datum import decode, encode_image, make_datum
 from protonet.data.resumable import Settings, resumable_output
@@ -15,6 +18,10 @@ from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError, FormatError, UsageError
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array
+from protonet.ranks.pool import IN_TURN, Pool
+
+_CHUNK = 32
+"""Records that are summed at a time: part of what a mean of floats is, for any number of ranks."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of records done and of all."""
@@ -106,8 +113,14 @@ def _write_gradients(
             written()
 
 
-def compute_mean(path: str | Path, progress: Progress | None = None) -> np.ndarray:
-    """The mean image of a database as float32 (channels, height, width), summed in float64.
+def compute_mean(
+    path: str | Path, progress: Progress | None = None, pool: Pool = IN_TURN
+) -> np.ndarray:
+    """The mean image of a database as float32 (channels, height, width), summed in float64 by the
+    ranks of ``pool``.
+
+    Sums of bytes are exact. Those of float32 round: 32 records are summed, then these sums, in
+    their order; so they are the same on any number of ranks.
 
     Raises:
         DataError: for what is no database, or naming the key of a record that is damaged or has
@@ -116,19 +129,35 @@ def compute_mean(path: str | Path, progress: Progress | None = None) -> np.ndarr
     with Database(path) as database:
         key, datum = database.first()
         total = np.zeros(decode(datum, database.where(key)).shape, np.float64)
-        for done, (key, datum) in enumerate(database, 1):
-            where = database.where(key)
-            image = decode(datum, where)
-            if image.shape != total.shape:
-                found, expected = ("x".join(map(str, each.shape)) for each in (image, total))
-                raise DataError(
-                    f"{where}: the record is {found}, but the first one is {expected}; "
-                    "a mean image needs records of one shape"
-                )
-            total += image
+        keys, done = database.keys(), 0
+        chunks = (keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK))
+        for part in pool.map(partial(_summing, Path(path), total.shape), chunks):
+            total += part
+            done = min(done + _CHUNK, len(keys))
             if progress is not None:
-                progress(done, len(database))
-        return (total / len(database)).astype(np.float32)
+                progress(done, len(keys))
+        return (total / len(keys)).astype(np.float32)
+
+
+@contextmanager
+def _summing(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[bytes]], np.ndarray]]:
+    """A function that sums the records of keys, which must have this shape."""
+    with Database(path) as database:
+
+        def sum_of(keys: Sequence[bytes]) -> np.ndarray:
+            total = np.zeros(shape, np.float64)
+            for key in keys:
+                image = decode(database.get(key), database.where(key))
+                if image.shape != shape:
+                    found, expected = ("x".join(map(str, each)) for each in (image.shape, shape))
+                    raise DataError(
+                        f"{database.where(key)}: the record is {found}, but the first one is "
+                        f"{expected}; a mean image needs records of one shape"
+                    )
+                total += image
+            return total
+
+        yield sum_of
 
 
 def channel_means(path: str | Path, progress: Progress | None = None) -> list[float]:
@@ -158,11 +187,13 @@ def channel_means(path: str | Path, progress: Progress | None = None) -> list[fl
     return means
 
 
-def write_mean(folder: Path, part: str, progress: Progress | None = None) -> None:
+def write_mean(
+    folder: Path, part: str, progress: Progress | None = None, pool: Pool = IN_TURN
+) -> None:
     """``<part>_mean.binaryproto`` and, to look at, ``<part>_mean.png``; ``progress`` is that of the
     work whose last stage this is.
     """
-    mean = compute_mean(folder / f"{part}_images", staged(progress, "images averaged"))
+    mean = compute_mean(folder / f"{part}_images", staged(progress, "images averaged"), pool)
     message = from_array(mean[None])
     _write(folder / f"{part}_mean.binaryproto", message.SerializeToString())
     pixels = np.clip(np.rint(mean), 0, 255).astype(np.uint8)

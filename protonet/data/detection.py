@@ -22,6 +22,7 @@ from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
 from protonet.data.voc_set import is_voc, read_voc
 from protonet.errors import UsageError
+from protonet.ranks.pool import IN_TURN, Pool
 
 FORMS = ("kitti", "voc", "coco", "csv")
 """What data sets are read."""
@@ -126,13 +127,15 @@ def convert_detection(
     restart: bool = False,
     progress: Progress | None = None,
     checking: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> Converted:
     """Make the databases train_images and val_images in a new ``folder``, with labelmap.prototxt
     and, where there are validation images, test_name_size.txt.
 
     All annotations and the headers of all images are read first: nothing is written when one of
     them is wrong. An interrupted conversion resumes as in ``data.convert.convert_vectors``.
-    ``checking`` is called with the number of images whose headers were read.
+    ``checking`` is called with the number of images whose headers were read. The ranks of ``pool``
+    read and encode images.
 
     Raises:
         UsageError: when the folder exists, or was started with other settings.
@@ -149,7 +152,7 @@ def convert_detection(
     parts = _measured(divided, boxes, least, AllowedFolders(given.within), checking)
     settings = Settings({**form.values(), "root": str(given.root.resolve()), **options.values()})
     with resumable_output(folder, settings, restart=restart) as work:
-        _write_parts(work, parts, form, options, progress)
+        _write_parts(work, parts, form, options, progress, pool)
         _write_sidecars(work.folder, parts.get("val", []), classes, form)
     return Converted(
         {part: len(files) for part, files in parts.items()},
@@ -191,10 +194,11 @@ def _write_parts(
     form: RecordFormat,
     options: BoxOptions,
     progress: Progress | None,
+    pool: Pool,
 ) -> None:
     done, total = 0, sum(map(len, parts.values()))
     for part, files in parts.items():
-        writer = PartWriter(work, part, files, form, detectnet=options.detectnet)
+        writer = PartWriter(work, part, files, form, detectnet=options.detectnet, pool=pool)
         writer.write(_watch(work, done, total, progress))
         done += len(files)
 

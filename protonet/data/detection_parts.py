@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from protonet.data.annotate import annotated_datum
@@ -15,6 +16,7 @@ from protonet.data.detectnet_labels import label_record, table_rows
 from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput
 from protonet.data.writer import DatabaseWriter
+from protonet.ranks.pool import IN_TURN, Pool, opening
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class PartWriter:
     files: Sequence[MeasuredFile]
     form: RecordFormat
     detectnet: bool = False
+    pool: Pool = IN_TURN
 
     def write(self, watch: Callable[[int], None]) -> None:
         """Write the records that are not there yet; ``watch`` is called with how many are.
@@ -43,11 +46,11 @@ class PartWriter:
             self.work.check_rows(rows, begin, self._where, self.part)
             watch(begin)
             count = table_rows(each.objects for each in self.files)
-            for index in range(begin, len(self.files)):
+            made = self.pool.map(opening(partial(_record, self.form)), self.files[begin:])
+            for index, value in enumerate(made, begin):
                 file, size, objects = self.files[index]
-                made = self.form.record(read_file(file.path), file.where, file.name)
                 key = f"{index:08d}_{file.name}".encode("utf-8", "surrogateescape")
-                images.put(key, annotated_datum(made.datum, objects))
+                images.put(key, value)
                 if labels is not None:
                     shown = size if self.form.size is None else self.form.size
                     labels.put(key, label_record(objects, shown, count))
@@ -58,6 +61,13 @@ class PartWriter:
 
     def _where(self, index: int) -> str:
         return self.files[index].file.where
+
+
+def _record(form: RecordFormat, measured: MeasuredFile) -> bytes:
+    """The serialized record of an image with its objects."""
+    file = measured.file
+    made = form.record(read_file(file.path), file.where, file.name)
+    return bytes(annotated_datum(made.datum, measured.objects).SerializeToString())
 
 
 def _row(measured: MeasuredFile) -> str:

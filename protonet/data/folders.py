@@ -14,6 +14,7 @@ from protonet.data.image_list import ImageList
 from protonet.data.record_format import RecordFormat
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
+from protonet.ranks.pool import IN_TURN, Pool
 
 ENDINGS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -89,6 +90,7 @@ def convert_folders(
     val_share: float = 0.25,
     seed: int = 0,
     progress: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> dict[str, int]:
     """Make train_images, val_images (with the classes as labels), their means, labels.txt and the
     lists train.txt and val.txt in ``folder``. Returns the images of each part.
@@ -111,9 +113,9 @@ def convert_folders(
         database = folder / f"{part}_images"
         if not database.exists():
             watch = None if progress is None else _of_part(progress, before, total)
-            convert_images(images, database, form, check_size=True, progress=watch)
+            convert_images(images, database, form, check_size=True, progress=watch, pool=pool)
         if not (folder / f"{part}_mean.png").exists():
-            write_mean(folder, part, progress)
+            write_mean(folder, part, progress, pool)
         before += len(rows)
     # Written last: it marks the output as complete.
     write_atomic(folder / "labels.txt", "".join(f"{name}\n" for name in found.classes).encode())

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from protonet.data.datum import decode_image
-from protonet.data.file_list import FileList, numbered_lines, read_listed_file
+from protonet.data.file_list import FileList, numbered_lines
+from protonet.data.record_format import ListedFile
 from protonet.data.resize import resize
 from protonet.errors import DataError
 
@@ -40,7 +41,13 @@ class ImageList(FileList[tuple[int, str, int]]):
         Raises:
             DataError: when it cannot be read.
         """
-        return read_listed_file(Path(self._lines[key][1]), self._folder, self.where(key))
+        return self.file(key).read()
+
+    def file(self, key: int) -> ListedFile:
+        """The file of an image, to be read on any rank."""
+        _, path, label = self._lines[key]
+        folder = None if self._folder is None else str(self._folder)
+        return ListedFile(path, self.name(key), self.where(key), label, folder)
 
     def label(self, key: int) -> int:
         """The class of an image."""

@@ -13,9 +13,10 @@ from protonet.data.convert import convert_images
 from protonet.data.create import Progress, write_mean
 from protonet.data.file_list import numbered_lines
 from protonet.data.image_list import ImageList
-from protonet.data.record_format import RecordFormat
+from protonet.data.record_format import ListedFile, RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
 from protonet.errors import DataError
+from protonet.ranks.pool import IN_TURN, Pool
 
 CLASS_NAMES = "labels.txt"
 """The file of a data set with the name of each class, a line each."""
@@ -38,14 +39,14 @@ class RootedList(ImageList):
             for number, name, label in lines
         ]
 
-    def data(self, key: int) -> bytes:
-        """The file of an image as it is.
+    def file(self, key: int) -> ListedFile:
+        """The file of an image, to be read on any rank.
 
         Raises:
-            DataError: when it cannot be read, or is not ``within`` the folders.
+            DataError: when it is not ``within`` the folders.
         """
         self.within.check(Path(self._lines[key][1]), self.where(key))
-        return super().data(key)
+        return super().file(key)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def convert_lists(
     seed: int = 0,
     restart: bool = False,
     progress: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> dict[str, int]:
     """Make train_images and, with a list for validation, val_images in a new ``folder``, with the
     mean of each and labels.txt. Returns the images of each part.
@@ -116,11 +118,11 @@ def convert_lists(
             if not database.exists():
                 convert_images(
                     images, database, form, shuffle=shuffle, seed=seed, check_size=True,
-                    progress=_of_part(work, before, total, progress),
+                    progress=_of_part(work, before, total, progress), pool=pool,
                 )  # fmt: skip
             before += len(images)
             if not (work.folder / f"{part}_mean.png").exists():
-                write_mean(work.folder, part, progress)
+                write_mean(work.folder, part, progress, pool)
         if given.names is not None:
             names = read_names(given.names)
             write_file(work.folder / CLASS_NAMES, "".join(f"{n}\n" for n in names).encode())

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from protonet.blob import Shape
 from protonet.data.datum import ENCODINGS, decode_image, encode_image, make_datum
+from protonet.data.file_list import read_listed_file
 from protonet.data.orientation import orientation_of
 from protonet.data.resize import fit
 from protonet.errors import DataError
@@ -86,6 +88,50 @@ class RecordFormat:
         if self.pad is not None:
             values |= {"pad-width": self.pad[1], "pad-height": self.pad[0]}
         return values
+
+
+class ListedFile(NamedTuple):
+    """An image file that a list or table names, and how messages name it; ``folder`` is where
+    relative paths are looked up after the working directory. ``name`` has its ending.
+    """
+
+    path: str
+    name: str
+    where: str
+    label: int | None = None
+    folder: str | None = None
+
+    def read(self) -> bytes:
+        """The bytes of the file.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        folder = None if self.folder is None else Path(self.folder)
+        return read_listed_file(Path(self.path), folder, self.where)
+
+
+class StoredRecord(NamedTuple):
+    """The shape of an image, and the serialized record of it."""
+
+    shape: Shape
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Makes records of files in one format, on any rank."""
+
+    form: RecordFormat
+
+    def __call__(self, file: ListedFile) -> StoredRecord:
+        """The record of a file.
+
+        Raises:
+            DataError: when it cannot be read or used.
+        """
+        made = self.form.record(file.read(), file.where, file.name, file.label)
+        return StoredRecord(made.image.shape, made.datum.SerializeToString())
 
 
 class EncodedRecord(NamedTuple):

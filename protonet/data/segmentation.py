@@ -14,6 +14,7 @@ from protonet.data.create import Progress, write_mean
 from protonet.data.datum import encode_image, make_datum
 from protonet.data.detection_boxes import file_size
 from protonet.data.detection_set import read_file
+from protonet.data.label_images import LabelReader, read_raw
 from protonet.data.record_format import RecordFormat
 from protonet.data.resize import fit_labels
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
@@ -21,11 +22,12 @@ from protonet.data.segmentation_input import (
     MeasuredPair,
     MeasuredSet,
     SegmentationInput,
-    each_class,
 )
+from protonet.data.segmentation_set import LabelledImage
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import Datum
+from protonet.ranks.pool import IN_TURN, Pool, opening
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def convert_segmentation(
     restart: bool = False,
     checking: Progress | None = None,
     progress: Progress | None = None,
+    pool: Pool = IN_TURN,
 ) -> Converted:
     """Make the databases train_images and train_labels, val_images and val_labels in a new
     ``folder``, with class_table.csv and train_mean.binaryproto.
@@ -58,7 +61,7 @@ def convert_segmentation(
 
     All label pictures and the headers of all images are read first, with ``checking`` called after
     each: nothing is written when one of them is wrong. An interrupted conversion resumes as in
-    ``data.convert.convert_vectors``.
+    ``data.convert.convert_vectors``. The ranks of ``pool`` read and encode images and pictures.
 
     Raises:
         UsageError: when the folder exists, or was started with other settings; for classes that
@@ -70,11 +73,11 @@ def convert_segmentation(
     if form.size is None:
         _check_sizes([each for files in found.parts.values() for each in files])
     with resumable_output(folder, _settings(given, found, form), restart=restart) as work:
-        writing = _Writing(work, found, form, given.coding, progress)
+        writing = _Writing(work, found, form, given.coding, progress, pool)
         for part in found.parts:
             writing.write(part)
         if not (work.folder / "train_mean.png").exists():
-            write_mean(work.folder, "train", progress)
+            write_mean(work.folder, "train", progress, pool)
         write_class_table(work.folder, found.table)
     parts = {part: len(files) for part, files in found.parts.items()}
     return Converted(parts, found.table, found.pixels, found.counts)
@@ -100,6 +103,30 @@ def _check_sizes(files: Sequence[MeasuredPair]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class _PairEncoder:
+    """Makes serialized records of an image and of the classes of its pixels, on any rank."""
+
+    form: RecordFormat
+    reader: LabelReader
+
+    def __call__(self, file: LabelledImage) -> tuple[bytes, bytes]:
+        """The two records of a pair."""
+        raw = read_raw(read_file(file.labels), file.labels_where, self.reader.coding)
+        classes = self.reader.classes(raw, file.labels_where)
+        made = self.form.record(read_file(file.path), file.where, file.name)
+        return made.datum.SerializeToString(), self._record(classes).SerializeToString()
+
+    def _record(self, classes: np.ndarray) -> Datum:
+        """The classes of a picture, resized with its image, as a record."""
+        if self.form.size is not None:
+            ignore = self.reader.table.ignore
+            rest = 0 if ignore is None else ignore
+            classes = fit_labels(classes, *self.form.size, self.form.fit, rest)
+        encoded = False if self.form.encoded is None else encode_image(classes)
+        return make_datum(classes[None], encoded=encoded)
+
+
 @dataclass
 class _Writing:
     """Pairs on their way into databases."""
@@ -109,6 +136,7 @@ class _Writing:
     form: RecordFormat
     coding: str | None
     progress: Progress | None
+    pool: Pool
     _done: int = 0
 
     def write(self, part: str) -> None:
@@ -125,23 +153,14 @@ class _Writing:
             if self.work.check_rows(rows, begin, lambda at: files[at].file.where, part):
                 (self.work.folder / f"{part}_mean.png").unlink(missing_ok=True)
             self._watch(begin)
-            pairs = each_class(files, begin, self.found.table, self.coding)
-            for index, (file, classes) in enumerate(pairs, begin):
-                key = f"{index:08d}_{file.name}".encode("utf-8", "surrogateescape")
-                made = self.form.record(read_file(file.path), file.where, file.name)
-                images.put(key, made.datum)
-                labels.put(key, self._record(classes))
+            pairs = _PairEncoder(self.form, LabelReader(self.found.table, self.coding))
+            made = self.pool.map(opening(pairs), (each.file for each in files[begin:]))
+            for index, (image, classes) in enumerate(made, begin):
+                key = f"{index:08d}_{files[index].file.name}".encode("utf-8", "surrogateescape")
+                images.put(key, image)
+                labels.put(key, classes)
                 self._watch(index + 1)
         self._done += len(files)
-
-    def _record(self, classes: np.ndarray) -> Datum:
-        """The classes of a picture, resized with its image, as a record."""
-        if self.form.size is not None:
-            ignore = self.found.table.ignore
-            rest = 0 if ignore is None else ignore
-            classes = fit_labels(classes, *self.form.size, self.form.fit, rest)
-        encoded = False if self.form.encoded is None else encode_image(classes)
-        return make_datum(classes[None], encoded=encoded)
 
     def _watch(self, done: int) -> None:
         """So many records of the part that is begun are done."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -179,13 +179,3 @@ class _Measuring:
             return self.table
         assert self._first is not None, "a data set without images is refused"
         return self.given.of_values(self.pixels, self._first)
-
-
-def each_class(
-    files: Sequence[MeasuredPair], begin: int, table: ClassTable, coding: str | None
-) -> Iterator[tuple[LabelledImage, np.ndarray]]:
-    """The pairs from ``begin`` on with the classes of their pixels, read again."""
-    reader = LabelReader(table, coding)
-    for file, _, _ in files[begin:]:
-        raw = read_raw(read_file(file.labels), file.labels_where, coding)
-        yield file, reader.classes(raw, file.labels_where)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,8 +23,8 @@ _FIRST_MAP = 2**24
 """Bytes that a new database may grow to before its map is doubled."""
 _FULL = 2**20
 """Bytes below which a disk is full."""
-_BATCH_RECORDS, _BATCH_BYTES, _BATCH_SECONDS = 1000, 2**26, 2.0
-"""What one transaction writes at most, and how long a record waits for it."""
+_BATCH_RECORDS, _BATCH_BYTES = 250, 2**26
+"""What one transaction writes. Not a matter of time: the same records make the same file."""
 
 
 class _Sink(Protocol):
@@ -66,7 +65,6 @@ class DatabaseWriter:
         self._sink: _Sink | None = None
         self._pending: list[tuple[bytes, bytes]] = []
         self._pending_bytes = 0
-        self._committed_at = time.monotonic()
         try:
             with self._writing():
                 self.path.mkdir(parents=True, exist_ok=resume)
@@ -91,16 +89,12 @@ class DatabaseWriter:
             value = self._open().first()
         return None if value is None else Datum.FromString(value)
 
-    def put(self, key: bytes, datum: Datum | AnnotatedDatum) -> None:
-        """Add a record; it is on disk once the block has ended."""
-        value = datum.SerializeToString()
+    def put(self, key: bytes, record: Datum | AnnotatedDatum | bytes) -> None:
+        """Add a record, which may be serialized; it is on disk once the block has ended."""
+        value = record if isinstance(record, bytes) else record.SerializeToString()
         self._pending.append((key, value))
         self._pending_bytes += len(value)
-        if (
-            len(self._pending) >= _BATCH_RECORDS
-            or self._pending_bytes >= _BATCH_BYTES
-            or time.monotonic() - self._committed_at >= _BATCH_SECONDS
-        ):
+        if len(self._pending) >= _BATCH_RECORDS or self._pending_bytes >= _BATCH_BYTES:
             self._commit()
 
     def close(self) -> None:
@@ -148,7 +142,6 @@ class DatabaseWriter:
                 self._open().write(self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        self._committed_at = time.monotonic()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

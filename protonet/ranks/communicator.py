@@ -149,6 +149,13 @@ class Communicator:
         """Each flag, true if it is on any rank."""
         return flags
 
+    def send(self, value: Any, rank: int) -> None:
+        """Begin to send a value to another rank; messages to one rank arrive in their order."""
+
+    def received(self) -> tuple[int, Any] | None:
+        """A value that another rank has sent, and that rank; None if none has arrived."""
+        return None
+
     def watch(self, on_lost: Callable[[str], object], code: int) -> None:
         """From now on call ``on_lost`` with a message, on another thread, when the machine of a
         rank cannot be reached; it ends all. A rank that it does not reach ends with exit code

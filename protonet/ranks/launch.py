@@ -41,8 +41,9 @@ def leave_sign(rank: int) -> None:
         (Path(folder) / str(os.getpid())).write_text(str(rank), encoding="ascii")
 
 
-def launch(count: int, arguments: Sequence[str]) -> Ended:
+def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> Ended:
     """Run Python with ``arguments`` on ``count`` ranks of this machine, and pass signals on.
+    ``remedy`` is what to do when one was killed.
 
     Raises:
         UsageError: without mpi4py or mpiexec.
@@ -67,7 +68,7 @@ def launch(count: int, arguments: Sequence[str]) -> Ended:
         _Watch(Path(signs), count) as watch,
     ):
         told = _Launcher(process).told()
-        return _ended(process.wait(), told, watch)
+        return _ended(process.wait(), told, watch, remedy)
 
 
 def _terminal() -> Mapping[str, str]:
@@ -186,7 +187,7 @@ class _Watch:
                 os.close(descriptor)
 
 
-def _ended(code: int, told: bytes, watch: _Watch) -> Ended:
+def _ended(code: int, told: bytes, watch: _Watch, remedy: str) -> Ended:
     """The exit code; a rank that was killed is named."""
     dead = re.search(rb"PID (\d+) RUNNING AT (\S+)", told)
     how = re.search(rb"EXIT STRING: .*signal (\d+)", told)
@@ -197,5 +198,5 @@ def _ended(code: int, told: bytes, watch: _Watch) -> Ended:
     return Ended(
         DeviceError.exit_code,
         f"rank {watch.rank_of(pid)} on {host} (process {pid}) was ended by "
-        f"{signal.Signals(number).name}; {RESUMABLE}",
+        f"{signal.Signals(number).name}; {remedy}",
     )

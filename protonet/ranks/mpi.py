@@ -132,6 +132,7 @@ class MPICommunicator(Communicator):
         self.rank, self.size = comm.rank, comm.size
         self.host = MPI.Get_processor_name()
         self._on: dict[str, Communicator] = {}
+        self._sent: list[MPI.Request] = []
 
     def on(self, device: Device) -> Communicator:
         """These ranks, with NCCL if the device is a GPU.
@@ -188,6 +189,25 @@ class MPICommunicator(Communicator):
         mine = bytearray(flags)
         self._comm.Allreduce(self._mpi.IN_PLACE, [mine, self._mpi.BYTE], self._mpi.BOR)
         return tuple(map(bool, mine))
+
+    def send(self, value: Any, rank: int) -> None:
+        """Begin to send a value, pickled, to another rank."""
+        self._proceed()
+        self._sent.append(self._comm.isend(value, rank))
+
+    def received(self) -> tuple[int, Any] | None:
+        """A value that another rank has sent, and that rank; None if none has arrived."""
+        self._proceed()
+        message = self._comm.improbe()
+        if message is None:
+            return None
+        status = self._mpi.Status()
+        value = message.recv(status)
+        return status.source, value
+
+    def _proceed(self) -> None:
+        """Let what is being sent proceed; its buffers live until then."""
+        self._sent = [request for request in self._sent if not request.Test()]
 
     def watch(self, on_lost: Callable[[str], object], code: int) -> None:
         """From now on call ``on_lost`` when the machine of a rank cannot be reached."""

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from protonet.errors import UsageError
-from protonet.ranks.communicator import RESUMABLE
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -167,7 +166,7 @@ class Watch:
             time.sleep(_SAME_LOSS)
         self._on_lost(
             f"rank {rank} on {self._hosts[rank]} cannot be reached: nothing was heard of it for "
-            f"{self._patience:g} seconds; {RESUMABLE}"
+            f"{self._patience:g} seconds"
         )
 
     def _pass_on(self, lost: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from protonet.errors import UsageError
 from protonet.jobs.tasks.image_options import check_encoding, size_of
+from protonet.ranks.pool import IN_TURN, Pool
 
 if TYPE_CHECKING:
     from protonet.data.detection import Converted
@@ -118,7 +119,7 @@ class ConvertFolders:
         if self.encoding not in ENCODINGS:
             raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
 
-    def make(self, progress: Progress) -> dict[str, int]:
+    def make(self, progress: Progress, pool: Pool = IN_TURN) -> dict[str, int]:
         """Make the databases, or continue an interrupted conversion; return the images per part.
 
         Raises:
@@ -134,6 +135,7 @@ class ConvertFolders:
             val_share=self.val_share,
             seed=self.seed,
             progress=progress,
+            pool=pool,
         )
 
 
@@ -171,7 +173,7 @@ class ConvertLists:
         if self.encoding not in (None, *ENCODINGS):
             raise UsageError(f"--encoded {self.encoding}: expected one of {', '.join(ENCODINGS)}")
 
-    def make(self, progress: Progress) -> dict[str, int]:
+    def make(self, progress: Progress, pool: Pool = IN_TURN) -> dict[str, int]:
         """Make the databases, or continue an interrupted conversion; return the images per part.
 
         Raises:
@@ -189,6 +191,7 @@ class ConvertLists:
             seed=self.seed,
             restart=self.restart,
             progress=progress,
+            pool=pool,
         )
 
 
@@ -219,7 +222,7 @@ class ConvertVectors:
     def __post_init__(self) -> None:
         size_of(self.width, self.height)
 
-    def make(self, progress: Progress) -> dict[str, int]:
+    def make(self, progress: Progress, pool: Pool = IN_TURN) -> dict[str, int]:
         """Make the databases, or continue an interrupted conversion; return the images per part.
 
         Raises:
@@ -227,9 +230,11 @@ class ConvertVectors:
         """
         from protonet.data.vector_table import read_table
 
-        return self.make_of(read_table(self.table), progress)
+        return self.make_of(read_table(self.table), progress, pool)
 
-    def make_of(self, table: VectorTable, progress: Progress) -> dict[str, int]:
+    def make_of(
+        self, table: VectorTable, progress: Progress, pool: Pool = IN_TURN
+    ) -> dict[str, int]:
         """``make``, with a table that is already read."""
         from protonet.data.convert import convert_vectors
         from protonet.data.record_format import RecordFormat
@@ -246,6 +251,7 @@ class ConvertVectors:
             seed=self.seed,
             restart=self.restart,
             progress=progress,
+            pool=pool,
         )
 
 
@@ -295,7 +301,9 @@ class ConvertDetection:
             raise UsageError("--classes and --label-map exclude each other")
         check_encoding(self.encoding)
 
-    def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
+    def make(
+        self, progress: Progress, checking: Progress | None = None, pool: Pool = IN_TURN
+    ) -> Converted:
         """Make the databases, or continue an interrupted conversion; ``checking`` is called while
         all is read before.
 
@@ -324,5 +332,6 @@ class ConvertDetection:
             options=BoxOptions(self.repair, self.val_least, self.detectnet),
             restart=self.restart,
             progress=progress,
+            pool=pool,
             checking=checking,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protonet.jobs.tasks.image_options import check_encoding, size_of
+from protonet.ranks.pool import IN_TURN, Pool
 
 if TYPE_CHECKING:
     from protonet.data.segmentation import Converted
@@ -85,7 +86,9 @@ class ConvertSegmentation:
         size_of(self.width, self.height)
         check_encoding(self.encoding)
 
-    def make(self, progress: Progress, checking: Progress | None = None) -> Converted:
+    def make(
+        self, progress: Progress, checking: Progress | None = None, pool: Pool = IN_TURN
+    ) -> Converted:
         """Make the databases, or continue an interrupted conversion; ``checking`` is called while
         all is read before.
 
@@ -116,4 +119,5 @@ class ConvertSegmentation:
             restart=self.restart,
             checking=checking,
             progress=progress,
+            pool=pool,
         )

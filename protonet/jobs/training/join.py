@@ -111,8 +111,10 @@ def take_part(
 
 
 @contextmanager
-def ending_together(ranks: Communicator, tell: Tell) -> Iterator[None]:
-    """End all ranks when the block fails on one, with its message and exit code."""
+def ending_together(ranks: Communicator, tell: Tell, remedy: str = RESUMABLE) -> Iterator[None]:
+    """End all ranks when the block fails on one, with its message and exit code. ``remedy`` is what
+    to do when the network failed.
+    """
     try:
         yield
     except BaseException as error:
@@ -121,16 +123,18 @@ def ending_together(ranks: Communicator, tell: Tell) -> Iterator[None]:
         if ranks.rank:
             time.sleep(_SAME_ERROR)
         if isinstance(error, ranks.failures):
-            error = DeviceError(f"the ranks cannot reach each other any more: {error}; {RESUMABLE}")
+            error = DeviceError(f"the ranks cannot reach each other any more: {error}; {remedy}")
         where = f"rank {ranks.rank} on {ranks.host}: " if ranks.rank else ""
         ranks.end_all(tell(error, where))
 
 
-def watch(ranks: Communicator, tell: Tell) -> None:
-    """From now on end all ranks when the machine of one cannot be reached."""
+def watch(ranks: Communicator, tell: Tell, remedy: str = RESUMABLE) -> None:
+    """From now on end all ranks when the machine of one cannot be reached; ``remedy`` is what to
+    do then.
+    """
 
     def end(message: str) -> None:
-        ranks.end_all(tell(DeviceError(message), ""))
+        ranks.end_all(tell(DeviceError(f"{message}; {remedy}"), ""))
 
     ranks.watch(end, DeviceError.exit_code)
 
