@@ -108,12 +108,9 @@ def command(
     listfile: Path,
     database: Path,
     form: RecordFormat,
-    shuffle: bool,
-    seed: int,
     backend: str,
-    check_size: bool,
-    restart: bool,
     ranks: int | None,
+    **options: Any,
 ) -> None:
     """Make the database DB from the images in LIST: lines of a file and its class.
 
@@ -132,15 +129,6 @@ def command(
         images = ImageList(listfile, root=root)
         with resumable_progress("images", database) as watch:
             count = convert_images(
-                images,
-                database,
-                form,
-                shuffle=shuffle,
-                seed=seed,
-                check_size=check_size,
-                backend=backend,
-                restart=restart,
-                progress=watch,
-                pool=pool,
+                images, database, form, backend=backend, progress=watch, pool=pool, **options
             )
     click.echo(f"{database}: {count} images ({backend})")

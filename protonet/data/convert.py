@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from protonet.blob import Shape
 from protonet.data.create import Progress, write_mean
 from protonet.data.datum import decode, make_datum
 from protonet.data.image_list import ImageList
-from protonet.data.record_format import Encoder, ListedFile, RecordFormat
+from protonet.data.record_format import Encoder, ListedFile, RecordFormat, StoredRecord
 from protonet.data.resumable import ResumableOutput, Settings, resumable_output
 from protonet.data.vector_table import VectorTable
 from protonet.data.writer import DatabaseWriter
@@ -157,16 +157,30 @@ def convert_images(
             begin = len(database)
             lines = [f"{images.name(place)} {images.label(place)}" for place in order]
             work.check_rows(lines, begin, lambda index: images.where(order[index]))
-            first = _first_shape(database, None) if check_size else None
-            watch(begin)
-            files = map(images.file, order[begin:])
-            for index, (shape, value) in enumerate(pool.map(opening(Encoder(form)), files), begin):
-                place = order[index]
-                if check_size:
-                    first = _check_shape(shape, first, images.where(place))
-                database.put(f"{index:08d}_{images.name(place)}".encode(), value)
-                watch(index + 1)
+            made = pool.map(opening(Encoder(form)), map(images.file, order[begin:]))
+            _write_images(database, images, order, made, watch, check_size=check_size)
     return len(images)
+
+
+def _write_images(
+    database: DatabaseWriter,
+    images: ImageList,
+    order: Sequence[int],
+    made: Iterable[StoredRecord],
+    watch: Callable[[int], None],
+    *,
+    check_size: bool,
+) -> None:
+    """Write the records of the images that are not there yet."""
+    begin = len(database)
+    first = _first_shape(database, None) if check_size else None
+    watch(begin)
+    for index, (shape, value) in enumerate(made, begin):
+        place = order[index]
+        if check_size:
+            first = _check_shape(shape, first, images.where(place))
+        database.put(f"{index:08d}_{images.name(place)}".encode(), value)
+        watch(index + 1)
 
 
 def _order(count: int, shuffle: bool, seed: int) -> Sequence[int]:

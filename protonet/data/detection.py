@@ -132,10 +132,8 @@ def convert_detection(
     """Make the databases train_images and val_images in a new ``folder``, with labelmap.prototxt
     and, where there are validation images, test_name_size.txt.
 
-    All annotations and the headers of all images are read first: nothing is written when one of
-    them is wrong. An interrupted conversion resumes as in ``data.convert.convert_vectors``.
-    ``checking`` is called with the number of images whose headers were read. The ranks of ``pool``
-    read and encode images.
+    Annotations and headers of images are read first, with ``checking`` called after each: nothing
+    is written when one is wrong. It resumes and uses ``pool`` as ``data.convert.convert_vectors``.
 
     Raises:
         UsageError: when the folder exists, or was started with other settings.
@@ -148,8 +146,8 @@ def convert_detection(
     boxes = Boxes(classes.labels, form, classes.only, options.repair)
     if found.left_out:
         boxes.counts["regions of type DontCare left out"] = found.left_out
-    least = {"val": options.val_least}
-    parts = _measured(divided, boxes, least, AllowedFolders(given.within), checking)
+    allowed = AllowedFolders(given.within)
+    parts = _measured(divided, boxes, {"val": options.val_least}, allowed, checking)
     settings = Settings({**form.values(), "root": str(given.root.resolve()), **options.values()})
     with resumable_output(folder, settings, restart=restart) as work:
         _write_parts(work, parts, form, options, progress, pool)
