@@ -12,8 +12,10 @@ from protonet.device import Device
 from protonet.kernels.convert import Convert
 from protonet.ranks.communicator import Communicator, Pending
 
-_HEADER = 2
-"""Words of a message before its numbers: their factor, as float32."""
+_HEADER = 8
+"""Words of a message before its numbers: their factor, as float32. Messages and their numbers begin
+at multiples of 16 bytes, as GPUs read them.
+"""
 _EXPONENT = 15
 """The largest number of a message is below 2 to this power, the range of float16."""
 _MOST = 100
@@ -52,7 +54,7 @@ class _Buffers:
     def __init__(self, sums: CompressedSums, count: int) -> None:
         ranks, device, dtype = sums.ranks.size, sums.device, sums.dtype
         self.block = -(-count // ranks)
-        words = _HEADER + self.block
+        words = _HEADER * (1 - (-self.block // _HEADER))
         self.sent, self.received, self.collected = (
             device.zeros((ranks, words), np.uint16) for _ in range(3)
         )
@@ -65,17 +67,25 @@ class _Buffers:
         """Write a message of numbers, no more than a block."""
         factor = self._factor(values) if self._scales else 1.0
         message[:_HEADER].view(np.float32)[...] = factor
-        part = self.part[: values.size]
-        self._xp.multiply(values, np.float32(factor), out=part)
-        narrow = message[_HEADER : _HEADER + values.size].view(self._dtype)
-        self._convert.narrow(part, narrow)
+        self._xp.multiply(values, np.float32(factor), out=self.part[: values.size])
+        if values.size < self.block:
+            self.part[values.size :].fill(0)
+        self._convert.narrow(self.part, self._numbers(message))
 
     def unpack(self, message: Array, values: Array) -> None:
         """Write the numbers of a message."""
         factor = float(message[:_HEADER].view(np.float32)[0]) if self._scales else 1.0
-        self._convert.widen(message[_HEADER : _HEADER + values.size].view(self._dtype), values)
+        whole = values.size == self.block  # as many as the kernel converts
+        target = values if whole else self.part
+        self._convert.widen(self._numbers(message), target)
+        if not whole:
+            self._xp.copyto(values, target[: values.size])
         if factor != 1.0:
             self._xp.multiply(values, np.float32(1.0 / factor), out=values)
+
+    def _numbers(self, message: Array) -> Array:
+        """The numbers of a message, a whole block."""
+        return message[_HEADER : _HEADER + self.block].view(self._dtype)
 
     def _factor(self, values: Array) -> float:
         """A power of two: the largest number times it just fits; 1 where that is none."""

@@ -57,9 +57,7 @@ class _Comm:
     """One of CuPy's NcclCommunicator."""
 
     def __init__(self, nccl: EmulatedNccl, size: int, rank: int) -> None:
-        from mpi4py import MPI
-
-        self._nccl, self._comm = nccl, MPI.COMM_WORLD.Dup()
+        self._nccl, self._comm = nccl, _processes(size)
         assert (size, rank) == (self._comm.size, self._comm.rank)
         self._sends: list[tuple[int, int, int]] = []
         self._receives: list[tuple[int, int, int, int]] = []
@@ -123,3 +121,26 @@ class _Comm:
             raise self._nccl.NcclError(self._nccl.refuses)
         self._nccl.begun.append((what, count))
         QUEUE.do_beside(stream, work)
+
+
+def _processes(size: int) -> Any:
+    if size == 1:
+        return _Alone()
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.Dup()
+
+
+class _Alone:
+    """One process, without MPI."""
+
+    size, rank = 1, 0
+
+    def allgather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def alltoall(self, values: list[Any]) -> list[Any]:
+        return values
+
+    def bcast(self, value: Any, root: int) -> Any:
+        return value

@@ -11,13 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.device import load_nccl
+from protonet.device import Device, load_nccl
 from protonet.errors import DeviceError
 from protonet.formats.caffemodel import read_weights
 from protonet.gpus import gpu_addresses
-from protonet.ranks.communicator import Communicator
+from protonet.graph.net import Net
+from protonet.precision import type_of
+from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.ranks.communicator import ALONE, Communicator
 from protonet.ranks.nccl import NCCLCommunicator
+from protonet.train.train_step import CapturedTrainStep
+from protonet.train.trainer import Trainer
+from tests.graph.nets import plan_of
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
+from tests.ranks.emulated_nccl import EmulatedNccl
 from tests.ranks.started import on_ranks, protonet
 
 
@@ -158,6 +165,7 @@ PROGRAM = """
 import numpy as np
 from protonet.precision import type_of
 from protonet.ranks.mpi import communicator
+from protonet.train.compressed_sum import CompressedSums
 from tests.kernels.cuda.emulation import EmulatedArray, EmulatedDevice
 from tests.ranks.emulated_nccl import EmulatedNccl
 hosts = communicator()
@@ -187,6 +195,10 @@ ranks.begin_swap(sent, received).wait()
 assert received.tolist() == [sent[ranks.rank].tolist()] * 2
 ranks.begin_collect(made([ranks.rank, 9], np.uint16), received).wait()
 assert received.tolist() == [[0, 9], [1, 9]]
+for dtype in ("float16", "bfloat16"):
+    guarded = made([1, 2, 3, 4, 5, 77], np.float32)  # two blocks of 3 and 2
+    CompressedSums(ranks, device, type_of(dtype)).begin_sum(guarded[:5]).wait()
+    assert guarded.tolist() == [2, 4, 6, 8, 10, 77], guarded
 host = np.full(2, ranks.rank + 1.0)
 ranks.sum(host)
 ranks.begin_swap(np.zeros((2, 1)), np.zeros((2, 1))).wait()
@@ -198,10 +210,23 @@ if ranks.rank == 0:
 """
 
 
+@needs_compiler
 def test_two_ranks_on_a_stand_in(tmp_path: Path) -> None:
     told = on_ranks(2, PROGRAM, tmp_path)
     assert told.splitlines() == ["([7.0], [3.0, 3.0], [1.0], (True,))"] * 2
 
+
+NET = """
+layer { name: "x" type: "DummyData" top: "x" top: "t" dummy_data_param {
+  shape { dim: 4 dim: 7 } shape { dim: 4 } data_filler { type: "gaussian" }
+  data_filler { type: "constant" value: 1 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 6 weight_filler { type: "xavier" } } }
+layer { name: "r" type: "ReLU" bottom: "a" top: "a" }
+layer { name: "b" type: "InnerProduct" bottom: "a" top: "b"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "t" top: "loss" }
+"""
 
 TRAINING = """
 import numpy as np
@@ -215,17 +240,7 @@ from protonet.train.trainer import Trainer
 from tests.graph.nets import plan_of
 from tests.kernels.cuda.emulation import QUEUE, EmulatedDevice
 from tests.ranks.emulated_nccl import EmulatedNccl
-NET = '''
-layer { name: "x" type: "DummyData" top: "x" top: "t" dummy_data_param {
-  shape { dim: 4 dim: 7 } shape { dim: 4 } data_filler { type: "gaussian" }
-  data_filler { type: "constant" value: 1 } } }
-layer { name: "a" type: "InnerProduct" bottom: "x" top: "a"
-  inner_product_param { num_output: 6 weight_filler { type: "xavier" } } }
-layer { name: "r" type: "ReLU" bottom: "a" top: "a" }
-layer { name: "b" type: "InnerProduct" bottom: "a" top: "b"
-  inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "t" top: "loss" }
-'''
+from tests.ranks.test_nccl import NET
 hosts = communicator()
 
 def trained(device, iter_size, sent=np.float32):
@@ -294,6 +309,50 @@ def test_a_captured_training_on_two_ranks(tmp_path: Path) -> None:
         "bfloat16 collect swap 4",
         "float16 collect swap 4 the sums over ranks: maximum without out during stream capture",
     ], "iter_size, how, sums that were begun, launches of graphs, what was not captured"
+
+
+class ByItself(NCCLCommunicator):
+    """One rank that sums as several do, with itself."""
+
+    alone = False
+
+
+def sums_with_itself(device: Device) -> None:
+    """A captured training whose gradients go through NCCL is that without."""
+    ranks = ByItself(ALONE, device)
+    array = device.zeros((3, 5)) + 2
+    ranks.sum(array)
+    ranks.broadcast_array(array)
+    assert device.get(array).tolist() == [[2.0] * 5] * 3
+
+    def trained(**more: Any) -> np.ndarray:
+        settings = {"type": "SGD", "base_lr": 0.1, "lr_policy": "fixed", "momentum": 0.9}
+        net = Net(plan_of(NET), device, seed=3)
+        trainer = Trainer(SolverParameter(**settings), net, alone=True, **more)
+        trainer.progress.tick_is_due = lambda: False  # type: ignore[method-assign]
+        trainer.advance(6)
+        assert isinstance(trainer.train_step, CapturedTrainStep)
+        assert trainer.train_step.capture_errors == frozenset()
+        trainer.train_step.close()
+        return np.array(device.get(net.store.data))
+
+    expected = trained()
+    np.testing.assert_array_equal(trained(ranks=ranks), expected)
+    rounded = trained(ranks=ranks, sent=type_of("bfloat16"))
+    assert (rounded != expected).any()
+    np.testing.assert_allclose(rounded, expected, rtol=0.05, atol=0.01)
+
+
+@needs_compiler
+def test_one_rank_sums_with_itself_on_a_stand_in() -> None:
+    sums_with_itself(EmulatedDevice(nccl=EmulatedNccl()))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(load_nccl() is None, reason="needs NCCL")
+def test_one_gpu_sums_with_itself() -> None:
+    """The real NCCL, its streams and graphs, where there is one GPU."""
+    sums_with_itself(Device("cuda:0"))
 
 
 TRAIN = ("train", "--solver", "random.prototxt", "--quiet", "--out")
