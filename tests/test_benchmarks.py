@@ -136,7 +136,8 @@ def test_efficiencies_are_those_of_a_round(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.sum_ratio == pytest.approx(1.2)
     assert [(each.name, each.met) for each in found.targets()] == [
         ("GoogLeNet, weak efficiency", False),
-        ("GoogLeNet, that of DDP", True),
+        ("GoogLeNet, weak efficiency of DDP", True),
+        ("GoogLeNet, strong efficiency of DDP", False),
         ("GoogLeNet, time of the sum", False),
     ]
     assert "| GoogLeNet |              16 |" in scaling.tables([found])
