@@ -113,6 +113,8 @@ class Training:
 USUAL = "base_lr: 0.05 momentum: 0.9"
 SHORT = "base_lr: 0.01 momentum: 0.9 max_iter: 12 test_iter: %d test_interval: 6"
 SYNC: Mapping[str, Any] = {"sync_batch_norm": True}
+EACH: Mapping[str, Any] = {"batch_per_rank": True}
+OF_EACH = DETECTION.replace("batch_size: 9", "batch_size: 3") + DETECTOR
 TRAININGS = {
     **{
         rule: Training(
@@ -127,10 +129,9 @@ TRAININGS = {
     "own": Training(MOMENTS, f"{USUAL} max_iter: 100", {2: {}}),
     "partial": Training(PARTIAL, f"{USUAL} max_iter: 40 display: 1", {1: {}, 2: SYNC, 3: SYNC}),
     "boxes": Training(DETECTION + DETECTOR, SHORT % 5, {1: {}, 2: {}}),
-    "boxes of each": Training(
-        DETECTION.replace("batch_size: 9", "batch_size: 3") + DETECTOR,
-        SHORT % 5,
-        {3: {"batch_per_rank": True}},
+    "boxes of each": Training(OF_EACH, f"{SHORT % 5} snapshot: 6", {3: EACH}),
+    "resumed": Training(
+        OF_EACH, SHORT % 5, {3: {**EACH, "snapshot": "boxes of each_iter_6.solverstate"}}
     ),
     "pixels": Training(SEGMENTATION, SHORT % 2, {1: {}, 3: {}}),
 }
@@ -175,7 +176,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             if count in each.ranks
         ]
         train_all(count, cases, folder)
-        for path in folder.glob("*.caffemodel"):
+        for path in sorted(folder.glob("*.caffemodel"), key=lambda path: path.stat().st_mtime_ns):
             found.weights[path.name.partition("_iter_")[0], count] = weights_of(path)
             path.unlink()
     return found
@@ -218,6 +219,11 @@ def test_detectors_agree_and_so_does_their_precision(trained: Trained) -> None:
         for ours, theirs in zip(trained.lines(name, count, "tested"), alone, strict=True):
             assert ours["outputs"].keys() >= {"eval", "eval/coco"}
             assert ours["outputs"] == pytest.approx(theirs["outputs"], rel=1e-4, abs=1e-6)
+
+
+def test_a_batch_for_each_rank_is_resumed_to_the_bit(trained: Trained) -> None:
+    whole, resumed = (trained.weights[name, 3] for name in ("boxes of each", "resumed"))
+    np.testing.assert_array_equal(resumed, whole)
 
 
 def test_pixels_are_counted_on_all_ranks(trained: Trained) -> None:
