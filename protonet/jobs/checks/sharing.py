@@ -7,6 +7,7 @@ from protonet.graph.plan import Plan
 from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.base import Stateful
 from protonet.layers.batches import StreamLayer
+from protonet.layers.hdf5_output import HDF5Output
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
@@ -57,6 +58,20 @@ def refuse_whole_batches(train: Plan) -> None:
             "the train net has no layer whose batches several ranks can share out; Data, "
             "ImageData and AnnotatedData layers are such"
         )
+
+
+def refuse_files(plan: Plan) -> None:
+    """Refuse layers that write a file: of several ranks, each would write the same one.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    for step in plan.steps:
+        if isinstance(step.layer, HDF5Output):
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): several ranks would write its file; remove it '
+                "from the net, or train on one rank"
+            )
 
 
 def refuse_moments(train: Plan) -> None:

@@ -18,6 +18,7 @@ from protonet.jobs.checks.memory import TrainingMemory, check_training
 from protonet.jobs.checks.objective import has_objective
 from protonet.jobs.checks.pairing import large_batches, plan_pairs
 from protonet.jobs.checks.sharing import (
+    refuse_files,
     refuse_moments,
     refuse_other_shapes,
     refuse_whole_batches,
@@ -318,6 +319,8 @@ class Job:
             plans.append(keeping_measured(plan))
         for test in plans[1:]:
             refuse_other_shapes(plans[0], test)
+        for each in plans if not self.ranks.alone else ():
+            refuse_files(each)
         told = [note for plan in plans for note in plan_pairs(plan)]
         # The tests may read the same databases.
         self._pairs = list(dict.fromkeys(told))

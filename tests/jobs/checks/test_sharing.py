@@ -8,7 +8,7 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, NetworkError
-from protonet.jobs.checks.sharing import refuse_moments, refuse_whole_batches
+from protonet.jobs.checks.sharing import refuse_files, refuse_moments, refuse_whole_batches
 from protonet.jobs.training.start import start
 from tests.graph.nets import plan_of
 from tests.jobs.nets import SEED, net_of, settings_of
@@ -61,6 +61,17 @@ def test_ranks_need_batches_to_share_out() -> None:
     )
     with pytest.raises(NetworkError, match="no layer whose batches several ranks can share out"):
         refuse_whole_batches(plan)
+
+
+def test_ranks_do_not_write_one_file(tmp_path: Path) -> None:
+    inputs = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } }'
+    refuse_files(plan_of(inputs))
+    plan = plan_of(
+        inputs + 'layer { name: "out" type: "HDF5Output" bottom: "x" bottom: "x" '
+        f'hdf5_output_param {{ file_name: "{tmp_path}/out.h5" }} }}'
+    )
+    with pytest.raises(NetworkError, match=r'"out" \(HDF5Output\): several ranks would write'):
+        refuse_files(plan)
 
 
 def test_moments_of_all_need_tops_of_one_size() -> None:
