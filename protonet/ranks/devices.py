@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from protonet.device import load_cupy, load_nccl
 from protonet.errors import DeviceError, UsageError
 from protonet.gpus import gpu_addresses
 from protonet.ranks.communicator import Communicator
+from protonet.ranks.nccl import MISSING
 
 DEVICES = r"(cpu|cuda|cuda:(all|\d{1,2}(,\d{1,2})*))"
 """The names of devices: one, or on every host one for each of its ranks."""
@@ -36,7 +38,7 @@ def first_device(name: str, ranks: Communicator) -> str:
 
     Raises:
         UsageError: for several devices and one rank.
-        DeviceError: for a malformed name; of ``cuda:all`` without a GPU.
+        DeviceError: for a malformed name; without a GPU, or NCCL between several.
     """
     numbers = _numbers(name)
     if ranks.alone and len(numbers) > 1:
@@ -44,6 +46,10 @@ def first_device(name: str, ranks: Communicator) -> str:
             f"device '{name}' has {len(numbers)} GPUs, and this training one rank; a rank uses "
             f"one GPU: --ranks {len(numbers)}"
         )
+    if numbers and not ranks.alone:
+        load_cupy(name)
+        if load_nccl() is None:
+            raise DeviceError(f"device '{name}': {MISSING}")
     return f"cuda:{numbers[0]}" if numbers else "cpu"
 
 

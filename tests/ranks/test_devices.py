@@ -81,6 +81,8 @@ def test_ranks_on_cpus_ask_nobody() -> None:
 
 def test_the_first_device_is_that_of_rank_0(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "gpu_addresses", lambda _: FOUR)
+    monkeypatch.setattr(devices, "load_cupy", lambda name: (None, 4))
+    monkeypatch.setattr(devices, "load_nccl", lambda: True)
     two = Rank(0, [_Place("a", ())] * 2)
     names = ("cpu", "cuda", "cuda:3", "cuda:2,0", "cuda:all")
     first = ["cpu", "cuda:0", "cuda:3", "cuda:2", "cuda:0"]
@@ -91,6 +93,11 @@ def test_the_first_device_is_that_of_rank_0(monkeypatch: pytest.MonkeyPatch) -> 
         first_device("cuda:2,0", ALONE)
     monkeypatch.setattr(devices, "gpu_addresses", lambda _: FOUR[:1])
     assert first_device("cuda:all", ALONE) == "cuda:0"
+    monkeypatch.setattr(devices, "load_nccl", lambda: None)
+    assert first_device("cuda:3", ALONE) == "cuda:3"
+    assert first_device("cpu", two) == "cpu"
+    with pytest.raises(DeviceError, match="'cuda:0': several GPUs need NCCL, which is not inst"):
+        first_device("cuda:0", two)
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:0,", "cuda:0,x", "cuda:all,1", "cpu,cpu"])
