@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, HTTPException, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from protonet import resources
@@ -19,6 +19,7 @@ from protonet.web.comparison_routes import add_comparison_routes
 from protonet.web.datasets.routes import make_dataset_routes
 from protonet.web.job_lists import add_bulk_routes, add_list_route
 from protonet.web.learning_rate import policy_curve
+from protonet.web.parameters import refuse_unknown
 from protonet.web.results.routes import add_prediction_routes, started_run
 from protonet.web.run_routes import add_run_routes
 from protonet.web.site import Site
@@ -41,7 +42,7 @@ Snapshot = Annotated[str, Query(pattern=r"^(best|last|\d{1,12})$")]
 
 def make_api(site: Site) -> APIRouter:
     """The routes below ``/api``."""
-    api = APIRouter(prefix="/api")
+    api = APIRouter(prefix="/api", dependencies=[Depends(refuse_unknown)])
     api.include_router(make_dataset_routes(site), prefix="/datasets", tags=["data sets"])
     api.include_router(_models(site), prefix="/models", tags=["models"])
     api.include_router(_jobs(site), prefix="/jobs", tags=["jobs"])

@@ -17,21 +17,12 @@ from protonet.jobs.predictions.pixels import PixelPredictions
 from protonet.jobs.predictions.predict import predict_all
 from protonet.jobs.run.directory import RunDirectory
 from tests.data import segmentation_sets as sets
-from tests.jobs.nets import segment_run
 
 
 @pytest.fixture(scope="module")
-def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("segments")
-    segment_run(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def made(segments: Path) -> Path:
+def made(segments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The predictions on the validation data, in a folder of their own."""
-    folder, data = segments / "made", segments / "data"
-    folder.mkdir()
+    folder, data = tmp_path_factory.mktemp("made"), segments / "data"
     run = RunDirectory.open(segments / "run")
     told: list[tuple[int, int]] = []
     about = predict_all(
