@@ -11,6 +11,9 @@ import pytest
 from protonet.data.shapes import create_shapes
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.inference.trained_run import Predictor
+from protonet.jobs.predictions.boxes import BoxPredictions
+from protonet.jobs.predictions.predict import predict_all
+from protonet.jobs.predictions.summary import read_predictions
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.resume import resume
 from protonet.jobs.training.start import start
@@ -70,6 +73,16 @@ def test_its_text_trains_and_predicts(own: str, data: Path, tmp_path: Path) -> N
     assert answer.outputs.keys() == {"circles", "squares", "triangles"}
     assert answer.outputs["circles"].shape == (50, 5)
     assert np.isfinite(answer.outputs["squares"]).all()
+    # A test on many images compares its boxes with those of the records.
+    (tmp_path / "made").mkdir()
+    predict_all(run, tmp_path / "made", data / "val_images", most=3)
+    found = read_predictions(tmp_path / "made")
+    assert isinstance(found, BoxPredictions)
+    assert [each.name for each in found.summary().classes] == ["circle", "square", "triangle"]
+    assert (found.about.count, found.about.output) == (3, "circles, squares, triangles")
+    assert found.summary().mean.objects == sum(
+        len(each.truths) for each in found.images(np.arange(3))
+    )
 
 
 def test_a_resumed_training_ends_with_the_same_bits(data: Path, tmp_path: Path) -> None:
