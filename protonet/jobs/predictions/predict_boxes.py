@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ def check_boxes(images: Path, labels: Path | None) -> None:
 def validated_report(
     run: RunDirectory, iteration: int, images: Path, most: int | None, progress: Progress
 ) -> DetectionReport:
-    """The report of a run's validation net, as ``protonet test`` tells it, on the first images:
-    full batches of at least ``most``, or all once.
+    """The report of a run's validation net, as ``protonet test`` tells it, on the first ``most``
+    images, or all.
 
     Raises:
         UsageError: for a net without boxes to compare with true ones.
@@ -61,7 +62,18 @@ def validated_report(
     )
     if not found.detectors:
         raise UsageError(f"{run.path.name}: its net finds no boxes to compare with true ones")
-    return found.detectors[0]
+    report = found.detectors[0]
+    return report if most is None else _first(report, most)
+
+
+def _first(report: DetectionReport, most: int) -> DetectionReport:
+    """The report on the first images; the net sees full batches."""
+    return replace(
+        report,
+        found=report.found[report.found.images < most],
+        truths=report.truths[report.truths.images < most],
+        images=min(report.images, most),
+    )
 
 
 def predicted_report(

@@ -53,13 +53,19 @@ def test_both_nets_have_the_figures_of_test(made: Path) -> None:
     assert predicted.mean().coco == pytest.approx(expected.mean().coco, abs=1e-6)
 
 
-@pytest.mark.parametrize(("most", "count"), [(1, 4), (4, 4), (5, 5), (9, 5)])
-def test_full_batches_of_at_least_so_many_and_none_twice(made: Path, most: int, count: int) -> None:
+@pytest.mark.parametrize(("most", "seen"), [(1, 4), (4, 4), (5, 5), (9, 5)])
+def test_the_first_images_and_none_twice(made: Path, most: int, seen: int) -> None:
+    """The net sees full batches of four."""
     run, images = RunDirectory.open(made / "run"), made / "data" / "val_images"
     told: list[tuple[int, int]] = []
     report = validated_report(run, 6, images, most, lambda *each: told.append(each))
-    assert report.images == count
-    assert told[-1] == (count, count)
+    assert report.images == min(most, 5)
+    assert told[-1] == (seen, seen)
+    assert {*report.truths.images, *report.found.images} == set(range(min(most, 5)))
+    whole = validated_report(run, 6, images, None, lambda *_: None)
+    first = whole.truths[whole.truths.images < most]
+    np.testing.assert_array_equal(report.truths.corners, first.corners)
+    assert report.mean().objects == len(first)
 
 
 def test_what_has_no_boxes(made: Path, gradients: Path) -> None:
