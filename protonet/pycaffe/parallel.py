@@ -11,7 +11,7 @@ from typing import Any
 
 from protonet.errors import UsageError
 
-_WHY = "nets are trained by one process on one GPU"
+_WHY = "nets are trained by one process on one GPU here, by several with caffe train -gpu 0,1"
 _UID_BYTES = 128
 
 
