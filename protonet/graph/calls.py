@@ -13,12 +13,14 @@ from protonet.graph.casts import Cast, Role
 from protonet.graph.liveness import gradient_edges
 from protonet.graph.memory import Layout
 from protonet.graph.names import Value
+from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan, Step
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.layers import Layer
 from protonet.layers.base import Reads, ReshapesTops
 from protonet.precision import is_low_precision
+from protonet.ranks.communicator import Part
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
@@ -39,7 +41,7 @@ class Calls:
     """Prepares the calls of the passes over the arrays of a plan's values.
 
     ``loss_scale``, one number on the device, multiplies the gradients of the losses; None for 1.
-    ``share`` is the weight of this net's batch in the mean over that of all ranks.
+    ``part`` is that of the batch, None for all.
     """
 
     def __init__(
@@ -50,11 +52,11 @@ class Calls:
         arrays: Arrays,
         device: Device,
         loss_scale: Array | None = None,
-        share: float = 1.0,
+        part: Part | None = None,
     ) -> None:
         self.plan, self.layers = plan, layers
         self.layout, self.arrays, self.device = layout, arrays, device
-        self.loss_scale, self.share = loss_scale, share
+        self.loss_scale, self.part = loss_scale, part
 
     def forward(self, follow: Following, follow_up: Following) -> list[list[StepCalls]]:
         """The forward pass in segments; each but the last ends where shapes may change.
@@ -163,14 +165,14 @@ class Calls:
         for value in self.plan.values:
             if not value.loss_weight:
                 continue
-            weight = value.loss_weight * self.share
+            weight = weight_of(self.plan, value, self.part)
             call: Call = (arrays.diff[value].fill, (weight,))
             if self.loss_scale is not None:
                 scaled = (self.loss_scale, weight, arrays.diff[value])
                 call = (self.device.xp.multiply, scaled)
             at = layout.diff_storage[value]
             again = holders[at] > 1 or bool(gradient_edges(self.plan, value))
-            again |= self.share != 1.0 and bool(self.plan.varying)  # the share varies, too
+            again |= self.part is not None and bool(self.plan.varying)  # its share varies, too
             if again or self.loss_scale is not None:
                 calls.append(call)
             if layout.offsets[at] is None:

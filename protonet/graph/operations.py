@@ -16,6 +16,7 @@ from protonet.layers import Layer
 from protonet.layers.base import Owner, Stateful
 from protonet.layers.batches import StreamLayer
 from protonet.layers.instantiation import instantiate
+from protonet.layers.reduction import Reduction
 from protonet.ranks.communicator import Part
 
 
@@ -40,6 +41,17 @@ def part_of(plan: Plan) -> Part | None:
     """The part of every batch that a net of this plan computes; None for all."""
     layers = [step.layer for step in plan.steps if isinstance(step.layer, StreamLayer)]
     return next((layer.part for layer in layers if layer.part is not None), None)
+
+
+def weight_of(plan: Plan, value: Value, part: Part | None) -> float:
+    """The weight of a loss in the objective of all ranks. Means over a part of the batch have its
+    share, and so have sums, which layers divide by it; losses of single items are added up.
+    """
+    step = plan.steps[value.producer]
+    whole = step.layer.is_loss or value.count == 1
+    if isinstance(step.layer, Reduction):
+        whole = step.layer.axes_of(step.bottoms[0].shape)[0] == 0
+    return value.loss_weight * part.share if part is not None and whole else value.loss_weight
 
 
 def loss_scale_of(device: Device, precision: Any) -> Array | None:

@@ -10,6 +10,7 @@ from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import Call, Calls, Following, StepCalls
 from protonet.graph.memory import Layout
+from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan
 from protonet.layers import Layer
 from protonet.layers.base import Owner
@@ -72,15 +73,14 @@ def prepare(
     gradients: bool,
 ) -> Passes:
     """Prepare the calls; ``follow`` are the two functions of ``Calls.forward``."""
-    share = 1.0 if part is None else part.share
-    calls = Calls(plan, layers, layout, arrays, device, loss_scale, share)
+    calls = Calls(plan, layers, layout, arrays, device, loss_scale, part)
     return Passes(
         plan,
         layers,
         arrays,
         calls,
         part,
-        [(v.loss_weight * share, arrays.data[v]) for v in plan.values if v.loss_weight],
+        [(weight_of(plan, v, part), arrays.data[v]) for v in plan.values if v.loss_weight],
         calls.forward(*follow),
         calls.backward() if gradients else [],
     )

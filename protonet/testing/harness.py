@@ -12,11 +12,12 @@ from protonet.blob import Array, Param, Shape
 from protonet.device import Device
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer, layer_class
-from protonet.layers.base import Weight
+from protonet.layers.base import LayerContext, Weight
 from protonet.layers.fillers import fill
 from protonet.layers.instantiation import check_arity, instantiate
 from protonet.precision import real_of
 from protonet.proto.caffe_pb2 import TRAIN, LayerParameter, ParamSpec
+from protonet.ranks.communicator import Part
 
 
 def parse_layer(text: str, bottoms: int) -> LayerParameter:
@@ -45,6 +46,8 @@ class LayerHarness:
         bottoms: the values of the bottoms, copied to the device before each ``forward``.
         dtype: of the arrays; beside one of 16 bits, parameters are float32.
         in_place: let the first top be the first bottom, and their gradients one array too.
+        context: what the layer knows of its run.
+        part: of the batch that the bottoms are, for a layer on one of several ranks; None for all.
 
     ``forward`` and ``backward`` return arrays of the host; ``tops``, ``dtops``, ``dbottoms``
     and ``layer.params`` are those of the device.
@@ -63,19 +66,21 @@ class LayerHarness:
         dtype: Any = np.float32,
         seed: int = 0,
         in_place: bool = False,
+        context: LayerContext | None = None,
+        part: Part | None = None,
     ) -> None:
         self.device = Device() if device is None else device
         self.dtype, self.real = np.dtype(dtype), real_of(dtype)
         self.inputs = [np.array(bottom, self.dtype) for bottom in bottoms]
         self.clock = Clock(self.device)
         spec = parse_layer(layer, len(bottoms)) if isinstance(layer, str) else layer
-        described = layer_class(spec.type)(spec, phase)
+        described = layer_class(spec.type)(spec, phase, context)
         check_arity(described)
         described.setup()
         shapes = [bottom.shape for bottom in self.inputs]
         top_shapes = described.infer(shapes)
         weights = described.declare(shapes)
-        random = RandomStream(self.device, seed, spec.name, self.clock)
+        random = RandomStream(self.device, seed, spec.name, self.clock, part)
         self.layer: Layer = instantiate(described, self.device, self.dtype, random)
         self.layer.params = self._make_params(weights, seed)
         self.layer.build(shapes)
