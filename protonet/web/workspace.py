@@ -105,6 +105,12 @@ class Workspace:
             raise UsageError("no such job")
         return self.folder / "jobs" / job_id
 
+    def shown(self, path: Path | None) -> str:
+        """A path as one types it: relative to the workspace, if it is in it; "" for None."""
+        if path is None:
+            return ""
+        return str(path.relative_to(self.folder) if path.is_relative_to(self.folder) else path)
+
     def inside(self, name: str) -> Path:
         """The absolute path of a user's file, if it is allowed.
 

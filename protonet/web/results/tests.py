@@ -18,7 +18,8 @@ from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.predictions.summary import Found, read_predictions
 from protonet.jobs.tasks.predictions import PredictImages
 from protonet.jobs.tasks.progress_log import PROGRESS, Count, read_progress
-from protonet.jobs.tasks.task import write_task
+from protonet.jobs.tasks.task import read_task, write_task
+from protonet.jobs.tasks.worker import TASK
 from protonet.web.forms import TestForm
 from protonet.web.process import Detached, is_alive, last_complaint, launch, read_exit, send_signal
 from protonet.web.progress import run_of
@@ -38,6 +39,16 @@ Status = Literal["run", "done", "error"]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a test was begun with; paths as one types them, and the iteration of the snapshot."""
+
+    path: str
+    labels: str | None
+    snapshot: str
+    most: int | None
+
+
+@dataclass(frozen=True)
 class TestState:
     """How a test is; ``key`` names it among those of a training."""
 
@@ -45,6 +56,7 @@ class TestState:
 
     key: str
     status: Status
+    asked: Asked | None = None
     progress: Count | None = None
     error: str = ""
 
@@ -81,7 +93,7 @@ class Tests:
                 self._discard(old)
             memory = self._workspace.limits.memory + _SPARE_ADDRESSES
             self._children[folder] = launch(folder, write_task(task), memory)
-        return TestState(folder.name, "run")
+        return TestState(folder.name, "run", self._asked(folder))
 
     def state(self, job: Job, key: str) -> TestState:
         """How a test is.
@@ -148,13 +160,25 @@ class Tests:
         child = self._children.get(folder)
         if child is not None and child.poll() is not None:
             del self._children[folder]
+        asked = self._asked(folder)
         if is_alive(folder):
-            return TestState(folder.name, "run", read_progress(folder / PROGRESS))
+            return TestState(folder.name, "run", asked, read_progress(folder / PROGRESS))
         code = read_exit(folder)
         if code == 0:
-            return TestState(folder.name, "done")
+            return TestState(folder.name, "done", asked)
         why = last_complaint(folder) or "the process was killed; it may have taken too much memory"
-        return TestState(folder.name, "error", error=why)
+        return TestState(folder.name, "error", asked, error=why)
+
+    def _asked(self, folder: Path) -> Asked | None:
+        """What a test was begun with; None where another version wrote it."""
+        try:
+            task = read_task((folder / TASK).read_text(encoding="utf-8"), str(folder))
+        except (OSError, ProtonetError):
+            return None
+        if not isinstance(task, PredictImages):
+            return None
+        path, labels = (self._workspace.shown(each) for each in (task.images, task.labels))
+        return Asked(path, labels or None, task.snapshot, task.most)
 
     def _folder(self, job: Job, key: str) -> Path:
         if not key.isalnum():

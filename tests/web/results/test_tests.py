@@ -17,7 +17,7 @@ from protonet.jobs.predictions.classes import ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
 from protonet.web.forms import TestForm
 from protonet.web.progress import run_of
-from protonet.web.results.tests import Tests, TestState, state_view
+from protonet.web.results.tests import Asked, Tests, TestState, state_view
 from protonet.web.site import Site
 from protonet.web.store import DONE, TRAINING, Job
 from protonet.web.views import plain
@@ -46,6 +46,7 @@ def test_a_test_is_made_once_and_found_again(site: Site, job: Job) -> None:
     form = TestForm(path="data/db")
     begun = site.tests.start(job, form)
     assert begun.status == "run"
+    assert begun.asked == Asked("data/db", None, "60", None)
     state = ended(site, job, begun)
     assert state.status == "done"
     found = site.tests.open(job, state.key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -15,8 +14,9 @@ from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.frame import panel
 from protonet.web.page.parts import notify_errors, quoted, run_in_thread
-from protonet.web.page.results.panel import Place, shown_path
+from protonet.web.page.results.panel import Place
 from protonet.web.results.listing import ImagePage, Seen, image_page
+from protonet.web.results.tests import TestState
 
 _TICK = 0.3
 _PAGE = 24
@@ -46,7 +46,7 @@ class ManyForm:
     def build(self) -> None:
         """Add the form."""
         databases = self.place.databases
-        shown = partial(shown_path, self.place)
+        shown = self.place.site.workspace.shown
         with panel("Test many"):
             ui.label(self.asked.told).classes("quiet")
             with ui.element("div").classes("fields"):
@@ -57,6 +57,8 @@ class ManyForm:
                 self.most = ui.number("At most (empty for all)", min=1, precision=0)
                 self.most.props("outlined dense").classes("field")
             ui.button("Test many", on_click=self._begin)
+            self.kept = ui.select({}, label="Tests of before", on_change=self._again)
+            self.kept.props("outlined dense options-dense").classes("field")
             self.status = ui.label().classes("quiet").props('role="status"')
             self.bar = ui.linear_progress(0, show_value=False, size="6px")
             self.bar.props('aria-label="Progress of the test"')
@@ -65,12 +67,37 @@ class ManyForm:
             self.stop.bind_visibility_from(self.bar)
             self.results = ui.column().classes("w-full gap-4")
             self.timer = ui.timer(_TICK, self._look, active=False)
+            self._list()
 
-    async def _begin(self) -> None:
+    def _list(self) -> None:
+        """Offer the tests that are kept, and those that run."""
+        found = self.place.site.tests.all(self.place.job)
+        self.states = {each.key: each for each in found if each.asked and each.status != "error"}
+        self.kept.set_options({key: _told(each) for key, each in self.states.items()})
+        self.kept.set_visibility(bool(self.states))
+
+    def _again(self) -> None:
+        """Show the chosen test, or how far it is."""
+        state = self.states.get(self.kept.value or "")
+        if state is None or state.key == self.key:
+            return
+        self._clear()
+        assert state.asked is not None
+        self.images.value, self.most.value = state.asked.path, state.asked.most
+        if self.labels is not None:
+            self.labels.value = state.asked.labels or ""
+        self.key = state.key
+        self.timer.activate()
+
+    def _clear(self) -> None:
         self.results.clear()
         self.status.text = ""
         self.timer.deactivate()
         self.bar.set_visibility(False)
+
+    async def _begin(self) -> None:
+        self._clear()
+        self.key, self.kept.value = "", None
         with notify_errors():
             most = self.most.value
             labels = self.labels.value if self.labels is not None else None
@@ -80,6 +107,8 @@ class ManyForm:
             )  # fmt: skip
             tests, job = self.place.site.tests, self.place.job
             self.key = (await run_in_thread(tests.start, job, form)).key
+            self._list()
+            self.kept.value = self.key if self.key in self.states else None
             self.status.text = "Beginning ..."
             self.bar.set_visibility(True)
             self.timer.activate()
@@ -90,12 +119,15 @@ class ManyForm:
         self.status.text = "The test was stopped."
         with notify_errors():
             await run_in_thread(self.place.site.tests.remove, self.place.job, self.key)
+            self.key, self.kept.value = "", None
+            self._list()
 
     async def _look(self) -> None:
         tests, job = self.place.site.tests, self.place.job
         with notify_errors():
             state = await run_in_thread(tests.state, job, self.key)
             if state.status == "run":
+                self.bar.set_visibility(True)
                 if state.progress is not None:
                     self.status.text = line_of(state.progress)
                     self.bar.value = state.progress.done / max(1, state.progress.total)
@@ -177,6 +209,14 @@ def show_failures(failed: Sequence[str], failures: int) -> None:
             ui.label(message).classes("mistake")
         if failures > len(failed):
             ui.label(f"and {failures - len(failed):,} more").classes("quiet")
+
+
+def _told(state: TestState) -> str:
+    """A test of before, by what it was begun with."""
+    asked = state.asked
+    assert asked is not None
+    first = "" if asked.most is None else f", at most {asked.most:,}"
+    return f"{asked.path}, iteration {asked.snapshot}{first}"
 
 
 def _text(label: str, value: str) -> ui.input:

@@ -125,14 +125,6 @@ class _ImageForm:
                 self.show(found)
 
 
-def shown_path(place: Place, path: Path | None) -> str:
-    """A path as one types it: relative to the workspace, if it is in it; "" for None."""
-    if path is None:
-        return ""
-    folder = place.site.workspace.folder
-    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
-
-
 def _test_image(place: Place) -> str:
     """The test image of a data set, as default."""
     folder = place.site.folder(place.site.store.get(place.job.needs[0])) / "data"

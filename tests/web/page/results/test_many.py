@@ -30,3 +30,13 @@ def test_many(walker: Walker, server: Served) -> None:
     wait_for(
         lambda: server.call(f"/api/jobs/{server.training}/tests") == before, "the end of the test"
     )
+    # A test of before is looked at again, also on another day.
+    walker.goto(f"/jobs/{server.training}")
+    page.get_by_label("Tests of before").click()
+    page.get_by_role("option").filter(has_text="data/train_images").first.click()
+    walker.sees("Farthest off: 1 to 24 of 60")
+    labels = page.get_by_label("Label vectors").input_value()
+    assert labels == f"jobs/{server.dataset}/data/train_labels"
+    assert server.call(f"/api/jobs/{server.training}/tests") == before
+    (kept,) = (each for each in before if each["asked"]["path"].endswith("train_images"))
+    assert kept["asked"]["labels"] == labels
