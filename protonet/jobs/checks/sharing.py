@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from protonet.errors import NetworkError
+from protonet.errors import LayerError, NetworkError
+from protonet.graph.operations import part_of
 from protonet.graph.plan import Plan
+from protonet.graph.shapes import at_batch
 from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.base import Stateful
 from protonet.layers.batches import StreamLayer
@@ -58,6 +60,33 @@ def refuse_whole_batches(train: Plan) -> None:
             "the train net has no layer whose batches several ranks can share out; Data, "
             "ImageData and AnnotatedData layers are such"
         )
+
+
+def refuse_regrouped(train: Plan) -> None:
+    """Refuse Reshape layers that make another axis of the batch, such as steps x sequences: those
+    of a rank's part would be other sequences than those of the whole batch.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    part = part_of(train)
+    assert part is not None, "of several ranks"
+    try:
+        whole = at_batch(train, part.whole)
+    except LayerError:
+        return  # shapes do not follow from the batch
+    for mine, all_ in zip(train.steps, whole.steps, strict=True):
+        if mine.type != "Reshape" or not mine.bottoms[0].shape:
+            continue
+        bottom_varies, top_varies = (
+            ours.shape[:1] != theirs.shape[:1]
+            for ours, theirs in ((mine.bottoms[0], all_.bottoms[0]), (mine.tops[0], all_.tops[0]))
+        )
+        if bottom_varies and not top_varies:
+            raise NetworkError(
+                f'layer "{mine.name}" ({mine.type}): its first axis, {mine.tops[0].shape[0]}, is '
+                "not the batch, which several ranks share out; train on one rank"
+            )
 
 
 def refuse_files(plan: Plan) -> None:

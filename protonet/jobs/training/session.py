@@ -21,6 +21,7 @@ from protonet.jobs.checks.sharing import (
     refuse_files,
     refuse_moments,
     refuse_other_shapes,
+    refuse_regrouped,
     refuse_whole_batches,
 )
 from protonet.jobs.checks.weights import MISMATCH, none_taken
@@ -312,6 +313,7 @@ class Job:
         plans.append(plan_net(files.train, phase=TRAIN, context=shared, **files.train_state))
         if not self.ranks.alone:
             refuse_whole_batches(plans[0])
+            refuse_regrouped(plans[0])
             if context.sync_batch_norm:
                 refuse_moments(plans[0])
         for definition, state in files.tests:

@@ -8,8 +8,17 @@ import pytest
 
 from protonet.data.create import create_gradients
 from protonet.errors import DataError, NetworkError
-from protonet.jobs.checks.sharing import refuse_files, refuse_moments, refuse_whole_batches
+from protonet.graph.planning import plan_net
+from protonet.jobs.checks.sharing import (
+    refuse_files,
+    refuse_moments,
+    refuse_regrouped,
+    refuse_whole_batches,
+)
 from protonet.jobs.training.start import start
+from protonet.layers.base import LayerContext
+from protonet.proto.caffe_pb2 import TRAIN
+from protonet.ranks.communicator import Communicator
 from tests.graph.nets import plan_of
 from tests.jobs.nets import SEED, net_of, settings_of
 
@@ -72,6 +81,30 @@ def test_ranks_do_not_write_one_file(tmp_path: Path) -> None:
     )
     with pytest.raises(NetworkError, match=r'"out" \(HDF5Output\): several ranks would write'):
         refuse_files(plan)
+
+
+def test_batches_that_become_steps_of_sequences_are_refused(gradients: Path) -> None:
+    """Images of 3 steps of 4 sequences, one step after another: half of them are no sequences."""
+    ranks = Communicator()
+    ranks.size = 2
+    text = (
+        f'layer {{ name: "data" type: "Data" top: "x" data_param {{ source: '
+        f'"{gradients / "train_images"}" batch_size: 12 }} }}'
+        'layer { name: "flat" type: "Reshape" bottom: "x" top: "flat" '
+        "reshape_param { shape { dim: 0 dim: -1 } } }"
+    )
+    steps = (
+        'layer { name: "steps" type: "Reshape" bottom: "flat" top: "y" '
+        "reshape_param { shape { dim: 3 dim: -1 dim: 340 } } }"
+    )
+    for more in ("", steps):
+        plan = plan_net(net_of(text + more), phase=TRAIN, context=LayerContext(ranks=ranks))
+        if more:
+            with pytest.raises(NetworkError, match=r'"steps" \(Reshape\): its first axis, 3, is'):
+                refuse_regrouped(plan)
+        else:
+            refuse_regrouped(plan)
+        plan.close()
 
 
 def test_moments_of_all_need_tops_of_one_size() -> None:
