@@ -10,6 +10,7 @@ import numpy as np
 from protonet.data.index_sampler import IndexSampler
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.records import Images, Records
+from protonet.data.shards import Shard
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
 from protonet.ranks.communicator import Part
@@ -58,6 +59,7 @@ class BatchSource(PrefetchedSource):
         partial: whether batches end with the epoch.
         part: of every batch, the records that are delivered; ``batch_size`` is their number.
         last: with ``partial``, the part of the last batch of an epoch.
+        shard: what is read of the images, if they are one of several shards.
         skip: records skipped once, at the start.
         threads: number of workers.
         cache_limit: bytes of images to keep; None for all that there are.
@@ -79,6 +81,7 @@ class BatchSource(PrefetchedSource):
         partial: bool = False,
         part: Part | None = None,
         last: Part | None = None,
+        shard: Shard | None = None,
         skip: int = 0,
         threads: int = 2,
         cache_limit: int | None = CACHE_LIMIT,
@@ -87,7 +90,7 @@ class BatchSource(PrefetchedSource):
         self.batch_size, self.length = batch_size, len(images)
         self._transformer, self._shuffle = transformer, shuffle
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
-        self._partial, self._part, self._last = partial, part, last
+        self._partial, self._part, self._last, self._shard = partial, part, last, shard
         self._step = 1 if part is None else part.step
         self._skip, self._empty = skip, empty
         shape = transformer.output_shape
@@ -112,7 +115,7 @@ class BatchSource(PrefetchedSource):
         """Whether all records are transformed at once, and kept."""
         size = self.length * math.prod(self._transformer.output_shape) * 4
         # Of a part of every batch, other ranks read the other records.
-        all_here = not self._transformer.is_random and self._part is None
+        all_here = not (self._transformer.is_random or self._part or self._shard)
         return all_here and (limit is None or size <= limit)
 
     def size_at(self, position: int) -> int:
@@ -224,6 +227,8 @@ class BatchSource(PrefetchedSource):
 
     def _rows(self, position: int, count: int) -> np.ndarray:
         """The records of ``count`` images from ``position`` of the stream on."""
+        if self._shard is not None:
+            return self._index_sampler.indices(self._shard.place(position) + self._skip, count)
         found = self._index_sampler.indices(position + self._skip, self._span(count))
         return found[:: self._step]
 

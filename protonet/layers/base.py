@@ -153,10 +153,9 @@ class Weight:
 class LayerContext:
     """The settings of a run that its layers may use; never arrays.
 
-    Relative file names of the prototxt are resolved against the working directory, then against
-    ``folder``. ``shuffle`` and ``seed`` are the run's; ``threads`` decode; ``python_layers`` allows
-    layers that run code named in the prototxt, or write files. ``ranks`` share out batches, or with
-    ``batch_per_rank`` have one each; with ``sync_batch_norm`` moments are those of all.
+    Names of files are relative to the working directory, or ``folder``. ``threads`` decode;
+    ``python_layers`` allows layers that run users' code or write files. ``ranks`` share out batches
+    or have one each (``batch_per_rank``; ``sync_batch_norm``); ``shards`` have own databases.
     """
 
     folder: Path = field(default_factory=Path)
@@ -165,6 +164,7 @@ class LayerContext:
     threads: int = field(default_factory=default_threads)
     python_layers: bool = True
     ranks: Communicator = ALONE
+    shards: Communicator | None = None
     batch_per_rank: bool = False
     sync_batch_norm: bool = False
 

@@ -25,6 +25,7 @@ from protonet.layers.batches import (
 )
 from protonet.layers.fillers import check_filler, fill
 from protonet.layers.registry import register
+from protonet.layers.sharding import own_source, shard_of
 from protonet.proto.caffe_pb2 import DummyDataParameter, FillerParameter
 from protonet.ranks.communicator import Part
 
@@ -169,6 +170,7 @@ class Data(BatchLayer):
         none.
     Spec:
         data_param: source, batch_size, rand_skip; shuffle, cache and threads of NVIDIA's fork;
+        {rank} or {host} in source is a shard for each rank or host;
         partial_batches: the last batch of an epoch has the records that are left.
         transform_param: scale, mirror, crop_size, mean_file, mean_value, force_color, force_gray;
         crop_h, crop_w, resize_param, noise_param, distort_param, expand_param of the SSD fork; the
@@ -203,7 +205,7 @@ class Data(BatchLayer):
             self._check_partial_batches()
         self.batch_size = int(param.batch_size)
         self._color = True if transform.force_color else False if transform.force_gray else None
-        path = self.context.find(param.source)
+        path = own_source(param, self.context)
         if is_leveldb(path) and not can_read_leveldb():
             raise LayerError(
                 f"{path} is a LevelDB, which needs plyvel",
@@ -211,7 +213,7 @@ class Data(BatchLayer):
                 LEVELDB_HELP,
             )
         self.database = Database(path)
-        self.length = len(self.database)
+        self.records = self.length = len(self.database)
         try:
             self._refuse_boxes(self.database)
             self.transformer = self._transformer(self.database)
@@ -224,6 +226,18 @@ class Data(BatchLayer):
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
         self.share_out()
         self._share_out_last()
+        self._shard = shard_of(self, path, self.records)
+        if self._shard is not None:
+            self.length = self._shard.length
+
+    @property
+    def tests_shard(self) -> bool:
+        """Whether each rank makes batches of its own shard."""
+        return self._shard is not None and self.part is None
+
+    def skip(self, passes: int) -> None:
+        if not self.tests_shard:  # passes of other ranks are over other records
+            super().skip(passes)
 
     def _share_out_last(self) -> None:
         """Find this rank's part of the smaller batch at the end of an epoch."""
@@ -293,7 +307,7 @@ class Data(BatchLayer):
         limit = cache_limit(
             self.spec.data_param.cache if self.spec.data_param.HasField("cache") else None
         )
-        return cached_bytes(self.length, self.batch_size, self.transformer, limit)
+        return cached_bytes(self.records, self.batch_size, self.transformer, limit)
 
     def make_source(self) -> BatchSource:
         assert self.database is not None, "setup comes before build"
@@ -308,6 +322,7 @@ class Data(BatchLayer):
             partial=param.partial_batches,
             part=self.part,
             last=self._last,
+            shard=self._shard,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),

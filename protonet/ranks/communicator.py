@@ -167,3 +167,10 @@ class Communicator:
 
 
 ALONE = Communicator()
+
+
+def alone_on(host: str) -> Communicator:
+    """Rank 0 of 1 on a host."""
+    made = Communicator()
+    made.host = host
+    return made

@@ -8,8 +8,10 @@ from protonet.graph.plan import Plan
 from protonet.graph.shapes import at_batch
 from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.base import Stateful
-from protonet.layers.batches import StreamLayer
+from protonet.layers.batches import Skipping, StreamLayer
 from protonet.layers.hdf5_output import HDF5Output
+from protonet.layers.inputs import Data
+from protonet.ranks.communicator import Communicator
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
@@ -101,6 +103,30 @@ def refuse_files(plan: Plan) -> None:
                 f'layer "{step.name}" ({step.type}): several ranks would write its file; remove it '
                 "from the net, or train on one rank"
             )
+
+
+def refuse_uneven_shards(test: Plan, passes: int, ranks: Communicator) -> None:
+    """Refuse tests of shards that are not shared out evenly: where one rank's test ends, those of
+    the others must, so that a run resumes exactly.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    for step in test.steps:
+        layer = step.layer
+        if isinstance(layer, Data) and layer.tests_shard and passes % ranks.size:
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): each rank tests batches of its shard, so the '
+                f"{passes} batches of a test (test_iter) must be a multiple of the {ranks.size} "
+                "ranks"
+            )
+    layers = [step.layer for step in test.steps if isinstance(step.layer, Stateful)]
+    fixed = [each for each in layers if not (isinstance(each, Skipping) and each.can_skip)]
+    if fixed and any(isinstance(each, Data) and each.tests_shard for each in layers):
+        raise NetworkError(
+            f'layer "{fixed[0].name}" ({fixed[0].type}): each rank makes the whole test because of '
+            "it, so the databases of the test cannot be shards"
+        )
 
 
 def refuse_moments(train: Plan) -> None:

@@ -56,7 +56,8 @@ class RunRecord:
     ``image_shape`` (channels, height, width) and ``transform`` are for inference, None without a
     deploy net. ``prolonged`` are the changes of length; ``solver_to_write`` is a solver.prototxt
     that is still to be written. ``began_with`` is the .solverstate of another training from which
-    this one started. ``status`` is init, run, done, abort or error.
+    this one started. ``shards`` are databases that ranks have of their own. ``status`` is init,
+    run, done, abort or error.
     """
 
     settings: RunSettings | SolverSettings
@@ -67,6 +68,7 @@ class RunRecord:
     beyond: dict[str, Any] = field(default_factory=dict)
     texts: tuple[Fingerprint, ...] = ()
     databases: tuple[Fingerprint, ...] = ()
+    shards: tuple[Fingerprint, ...] = ()
     image_shape: tuple[int, int, int] | None = None
     transform: str | None = None
     prolonged: tuple[Prolonged, ...] = ()

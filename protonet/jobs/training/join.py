@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import protonet
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, TrainingError, UsageError
-from protonet.jobs.definitions.paths import databases_of
+from protonet.jobs.definitions.paths import databases_of, shards_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import Fingerprint, fingerprint_text, fingerprints
 from protonet.jobs.run.settings import RunSettings, SolverSettings
@@ -64,16 +64,27 @@ def invite(
     run: RunDirectory,
     settings: RunSettings | SolverSettings,
     state: Path | None = None,
-) -> None:
-    """Let the other ranks ``join`` a run whose files are complete.
+) -> list[str]:
+    """Let the other ranks ``join`` a run whose files are complete; return notes on shards of theirs
+    that have changed since the run began.
 
     Raises:
         DeviceError: for fewer GPUs than ranks of a host.
     """
-    if not ranks.alone:
-        told = (protonet.__version__, _inputs(run))
-        ranks.broadcast(Invitation(run.path.resolve(), settings, state, *told))
-        device_of(settings.device, ranks)
+    if ranks.alone:
+        return []
+    told = (protonet.__version__, _inputs(run))
+    ranks.broadcast(Invitation(run.path.resolve(), settings, state, *told))
+    device_of(settings.device, ranks)
+    before = {each.path: each for each in run.record().shards}
+    now = [each for shards in ranks.gather(_shards(run, ranks)) for each in shards]
+    if now:
+        run.update(shards=tuple(now))
+    return [
+        f"{each.path} has changed since the run began, so the result may differ"
+        for each in now
+        if not each.is_of(before.get(each.path, each))
+    ]
 
 
 def join(
@@ -89,6 +100,7 @@ def join(
     _compare(invitation, run)
     files = reopen(run).files
     device = Device(device_of(settings.device, ranks), tf32=settings.tf32)
+    ranks.gather(_shards(run, ranks))
     with Job(run, files, settings, device, ranks) as job:
         job.begin(invitation.state)
         return Outcome(run, job.train((), on_trainer))
@@ -144,6 +156,12 @@ def _inputs(run: RunDirectory) -> tuple[Fingerprint, ...]:
     source = Source.read(run.train_val)
     databases = fingerprints(databases_of([read_net(source).net]))
     return (fingerprint_text(source), *databases)
+
+
+def _shards(run: RunDirectory, ranks: Communicator) -> list[Fingerprint]:
+    """The databases that this rank has for itself."""
+    found = fingerprints(shards_of([read_net(Source.read(run.train_val)).net], ranks))
+    return [replace(each, path=f"{each.path} on {ranks.host}") for each in found]
 
 
 def _compare(invitation: Invitation, run: RunDirectory) -> None:

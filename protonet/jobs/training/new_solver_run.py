@@ -22,6 +22,7 @@ from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.ignored import ignored_notes
 from protonet.proto.text import NetDefinition, Source, write_text
+from protonet.ranks.communicator import ALONE, Communicator, alone_on
 
 _NETS = ("net", "net_param", "train_net", "train_net_param", "test_net", "test_net_param")
 
@@ -31,14 +32,16 @@ def write_solver_run(
     path: Path,
     files: SolverFiles,
     settings: SolverSettings,
+    ranks: Communicator = ALONE,
 ) -> tuple[SolverFiles, list[str]]:
-    """Write the texts of the run, run.json last; return its nets and what to tell the user.
+    """Write the texts of the run, run.json last; return its nets and what to tell the user. Of
+    several ``ranks`` this is rank 0, whose shards of databases are read.
 
     solver.prototxt names copies of the nets, in which every path is absolute.
     """
-    train = with_absolute_paths(files.train, files.folder)
+    train = with_absolute_paths(files.train, files.folder, ranks)
     tests = tuple(
-        (train if net is files.train else with_absolute_paths(net, files.folder), state)
+        (train if net is files.train else with_absolute_paths(net, files.folder, ranks), state)
         for net, state in files.tests
     )
     settled = SolverFiles(_settled_solver(files, path), train, tests, run.path)
@@ -47,7 +50,8 @@ def write_solver_run(
     write_atomic(run.original_solver, source.text.encode())
     _write_nets(run, settled)
     _store_classes(run, settled)
-    context = LayerContext(run.path, python_layers=settings.python_layers)
+    shards = None if ranks.alone else alone_on(ranks.host)
+    context = LayerContext(run.path, python_layers=settings.python_layers, shards=shards)
     transform, notes = _write_deploy(run, settled, context)
     notes = [*ignored_notes(files.solver, files.train.net), *notes]
     nets = [train.net, *(net.net for net, _ in tests)]

@@ -103,10 +103,10 @@ def resume(
         there = replace(settings, device=changes.device_of(settings))
         processor = Device(first_device(there.device, ranks), tf32=settings.tf32)
         run.update(settings=settings)
-        invite(ranks, run, there, state := _state(run, found.record, newest))
+        changed = invite(ranks, run, there, state := _state(run, found.record, newest))
         job = stack.enter_context(Job(run, found.files, settings, processor, ranks))
         job.begin(state)
-        notes = [*found.notes, *_told(newest, found.record.settings, ranks.size)]
+        notes = [*found.notes, *changed, *_told(newest, found.record.settings, ranks.size)]
         if length:
             notes.append(change_length(run, found.files.solver, length, job.trainer))
         _rewind_metrics(run, newest, job.trainer.per_epoch)

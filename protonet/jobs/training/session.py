@@ -22,6 +22,7 @@ from protonet.jobs.checks.sharing import (
     refuse_moments,
     refuse_other_shapes,
     refuse_regrouped,
+    refuse_uneven_shards,
     refuse_whole_batches,
 )
 from protonet.jobs.checks.weights import MISMATCH, none_taken
@@ -84,6 +85,7 @@ class Job:
         ranks = ranks.on(device)
         self.run, self.settings, self.ranks = run, settings, ranks
         context = settings.layer_context(run.path)
+        context = replace(context, shards=None if ranks.alone else ranks)
         snapshots = run.snapshots()
         writes = ranks.rank == 0
         if writes and (files.solver.snapshot or files.solver.snapshot_after_train):
@@ -321,8 +323,11 @@ class Job:
             plans.append(keeping_measured(plan))
         for test in plans[1:]:
             refuse_other_shapes(plans[0], test)
-        for each in plans if not self.ranks.alone else ():
-            refuse_files(each)
+        if not self.ranks.alone:
+            for each in plans:
+                refuse_files(each)
+            for test, passes in zip(plans[1:], files.solver.test_iter, strict=True):
+                refuse_uneven_shards(test, passes, self.ranks)
         told = [note for plan in plans for note in plan_pairs(plan)]
         # The tests may read the same databases.
         self._pairs = list(dict.fromkeys(told))

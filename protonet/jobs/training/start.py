@@ -103,7 +103,7 @@ def start_solver(
         settings = replace(settings, seed=max(0, files.solver.random_seed))
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(files.train), stack) as run:
-            files, notes = write_solver_run(run, path, files, settings)
+            files, notes = write_solver_run(run, path, files, settings, ranks)
             invite(ranks, run, settings, settings.snapshot)
             job = stack.enter_context(Job(run, files, settings, processor, ranks))
             notes += job.load(files.solver)
