@@ -92,8 +92,7 @@ class BatchSource(PrefetchedSource):
         self._index_sampler = IndexSampler(len(images), shuffle=shuffle, seed=seed)
         self._partial, self._part, self._last, self._shard = partial, part, last, shard
         self._step = 1 if part is None else part.step
-        self._skip, self._empty = skip, empty
-        shape = transformer.output_shape
+        self._skip, self._empty, shape = skip, empty, transformer.output_shape
         prefetcher = Prefetcher(
             self._make, batch_size, shape, threads, empty, self.size_at, self.part_at
         )

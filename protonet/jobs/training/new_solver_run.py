@@ -12,7 +12,7 @@ from protonet.jobs.checks.box_files import store_label_map
 from protonet.jobs.definitions.inputs import image_layers
 from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
 from protonet.jobs.definitions.solver_extensions import heading, split
-from protonet.jobs.definitions.solver_files import SolverFiles
+from protonet.jobs.definitions.solver_files import SolverFiles, State
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import fingerprint_text, fingerprints
 from protonet.jobs.run.record import RunRecord
@@ -39,11 +39,7 @@ def write_solver_run(
 
     solver.prototxt names copies of the nets, in which every path is absolute.
     """
-    train = with_absolute_paths(files.train, files.folder, ranks)
-    tests = tuple(
-        (train if net is files.train else with_absolute_paths(net, files.folder, ranks), state)
-        for net, state in files.tests
-    )
+    train, tests = _settled_nets(files, ranks)
     settled = SolverFiles(_settled_solver(files, path), train, tests, run.path)
     source = Source.read(path)
     write_atomic(run.original, files.train.source.text.encode())
@@ -69,6 +65,17 @@ def write_solver_run(
         )
     )
     return settled, notes
+
+
+def _settled_nets(
+    files: SolverFiles, ranks: Communicator
+) -> tuple[NetDefinition, tuple[tuple[NetDefinition, State], ...]]:
+    """The train net and the test nets with absolute paths."""
+    train = with_absolute_paths(files.train, files.folder, ranks)
+    return train, tuple(
+        (train if net is files.train else with_absolute_paths(net, files.folder, ranks), state)
+        for net, state in files.tests
+    )
 
 
 def _settled_solver(files: SolverFiles, path: Path) -> SolverParameter:
