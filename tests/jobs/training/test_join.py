@@ -266,6 +266,7 @@ def test_a_network_that_fails_ends_all_with_a_message() -> None:
     assert told == [
         "rank 1 on b: the ranks cannot reach each other any more: connection reset; all ranks were "
         "stopped: --resume continues from the newest snapshot",
-        "rank 0 on a; others 6; all ranks were stopped: --resume continues from the newest snapshot",
+        "rank 0 on a; others 6; all ranks were stopped: --resume continues from the newest "
+        "snapshot",
     ]
     assert codes == [6, 6]
