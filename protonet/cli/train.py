@@ -77,7 +77,12 @@ def _effect_option(signal: str, usual: str, what: str) -> Callable[[C], C]:
     ],
 )
 @click.argument("network", metavar="[NETWORK]", required=False)
-@click.option("--data", type=_PATH, help="LMDB of the training images.")
+@click.option(
+    "--data",
+    type=_PATH,
+    help="LMDB of the training images. On several ranks, {rank} or {host} in this name and the "
+    "three others makes it a database for each rank or machine.",
+)
 @click.option(
     "--labels",
     type=_PATH,

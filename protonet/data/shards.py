@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from protonet.data.database import Database
 from protonet.errors import DataError
 from protonet.ranks.communicator import Communicator, Part
 
@@ -87,3 +88,51 @@ def agree_on_shards(
         sum(each.count for each in together if each.rank < own.rank),
         part,
     )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Asks all ranks for the records of their shards. ``names`` have absolute paths."""
+
+    names: tuple[str, ...]
+
+    def answer(self, ranks: Communicator) -> list[int]:
+        """The records of all shards of each name; every rank must call it.
+
+        Raises:
+            DataError: for a shard that is no database.
+        """
+        own = []
+        for name in self.names:
+            with Database(Path(shard_name(name, ranks))) as database:
+                own.append((ranks.host, str(database.path.resolve()), len(database)))
+        everyone = ranks.gather(own)
+        lengths = [
+            {(host, path): records for host, path, records in each}
+            for each in zip(*everyone, strict=True)
+        ]
+        return [sum(each.values()) for each in lengths]
+
+
+@dataclass(frozen=True)
+class OwnShards:
+    """The shards of this rank in the settings of a training: by their paths, the name of all and
+    their records; and the number of ranks.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, int] = field(default_factory=dict)
+    ranks: int = 1
+
+    def count(self, path: Path, own: int) -> int:
+        """The records of all shards of a database, which has so many of its ``own``."""
+        return self.records.get(str(path.resolve()), own)
+
+    def batches(self, path: Path, count: int) -> int:
+        """At least so many batches of a test, as many for each rank."""
+        parts = self.ranks if str(path.resolve()) in self.names else 1
+        return -(-count // parts) * parts
+
+
+NO_SHARDS = OwnShards()
+"""Databases of all ranks."""

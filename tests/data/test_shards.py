@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from protonet.data.shards import Shard, agree_on_shards, is_sharded, shard_name
+from protonet.data.datum import make_datum
+from protonet.data.shards import (
+    OwnShards,
+    Shard,
+    Survey,
+    agree_on_shards,
+    is_sharded,
+    shard_name,
+)
+from protonet.data.writer import DatabaseWriter
 from protonet.errors import DataError
 from protonet.ranks.communicator import Communicator, Part
 
@@ -82,3 +92,23 @@ def test_images_of_other_shapes_are_refused() -> None:
         "/data/db_2 on a: the images of rank 2 are 3x2x2, those of rank 0 in /data/db_0 1x2x2; "
         "shards have images of one shape"
     )
+
+
+def test_a_survey_counts_the_records_of_all_shards(tmp_path: Path) -> None:
+    for rank, count in enumerate((2, 3, 4)):
+        with DatabaseWriter(tmp_path / f"db_{rank}") as writer:
+            for index in range(count):
+                writer.put(f"{index}".encode(), make_datum(np.zeros((1, 1, 1), np.uint8)))
+    survey = Survey((f"{tmp_path}/db_{{rank}}",))
+    ranks = [Rank(rank) for rank in range(3)]
+    for each in ranks:
+        survey.answer(each)
+    assert survey.answer(Rank(1, [each.said for each in ranks])) == [9]
+
+
+def test_tests_have_as_many_batches_for_each_rank() -> None:
+    shards = OwnShards({"/data/db_0": "/data/db_{rank}"}, {"/data/db_0": 70}, 3)
+    assert shards.count(Path("/data/db_0"), 20) == 70
+    assert shards.count(Path("/data/other"), 20) == 20
+    assert [shards.batches(Path("/data/db_0"), count) for count in (6, 7)] == [6, 9]
+    assert shards.batches(Path("/data/other"), 7) == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,3 +132,47 @@ def test_the_source_of_a_rank(tmp_path: Path) -> None:
     named.partial_batches = True
     with pytest.raises(LayerError, match="batches of shards cannot end with the epoch"):
         own_source(named, context)
+
+
+PASTED = """
+layer { name: "score" type: "InnerProduct" bottom: "data" top: "score"
+  inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
+"""
+
+
+def pasted(folder: Path, name: str, *options: object) -> Any:
+    (folder / name / "pasted.prototxt").write_text(PASTED)
+    return protonet(
+        "train", "pasted.prototxt", "--batch-size", 15, "--epochs", 2, "--out", "pasted",
+        *options, folder=folder / name,
+    )  # fmt: skip
+
+
+def test_a_pasted_network_on_shards_trains_as_on_the_whole(folder: Path) -> None:
+    plain = ("--data", "train", "--val-data", "test", "--mean", "none")
+    sharded = [each if each not in ("train", "test") else each + "_{rank}" for each in plain]
+    for name, options in (("plain", plain), ("sharded", sharded)):
+        done = pasted(folder, name, *options, "--ranks", 2)
+        assert done.returncode == 0, done.stderr
+    found = folder / "sharded" / "pasted"
+    net = (found / "train_val.prototxt").read_text()
+    assert f'source: "{folder}/sharded/train_{{rank}}"' in net
+    assert "max_iter: 8" in (found / "solver.prototxt").read_text()
+    assert "test_iter: 4" in (found / "solver.prototxt").read_text()
+    assert len(RunDirectory(found).record().shards) == 4
+    ours, whole = (
+        weights_of(folder / name / "pasted" / "snapshot_iter_8.caffemodel")
+        for name in ("sharded", "plain")
+    )
+    np.testing.assert_array_equal(ours, whole)
+
+
+def test_the_mean_of_shards_is_to_be_given(folder: Path) -> None:
+    done = pasted(folder, "sharded", "--data", "train_{rank}", "--ranks", 2)
+    assert done.returncode == 2
+    assert "the mean image of shards is not computed: --mean FILE has it" in done.stderr
+    assert not (folder / "sharded" / "pasted").exists()
+    done = pasted(folder, "sharded", "--data", "train_{rank}", "--mean", "none")
+    assert done.returncode == 2
+    assert "--data train_{rank} names a shard for each rank, and there is one rank" in done.stderr

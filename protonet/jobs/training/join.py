@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import protonet
+from protonet.data.shards import Survey
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, TrainingError, UsageError
 from protonet.jobs.definitions.paths import databases_of, shards_of
@@ -116,6 +117,9 @@ def take_part(
     code = 0
     with ending_together(ranks, tell):
         while (invitation := ranks.broadcast(None)) is not None:
+            if isinstance(invitation, Survey):
+                invitation.answer(ranks)
+                continue
             with Interrupts(*effects, silent=True) as interrupts, suppress(TrainingError):
                 outcome = join(ranks, invitation, on_trainer=interrupts.watch)
                 code = INTERRUPTED if outcome.result.interrupted else 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.data.create import Progress, channel_means, compute_mean
 from protonet.data.database import Database
+from protonet.data.shards import NO_SHARDS, OwnShards
 from protonet.data.transform import load_mean
 from protonet.errors import NetworkError
 from protonet.formats.atomic import write_atomic
@@ -75,6 +76,7 @@ def write_run(
     pasted: NetDefinition,
     settings: RunSettings,
     progress: Progress | None = None,
+    shards: OwnShards = NO_SHARDS,
 ) -> tuple[SolverFiles, list[str]]:
     """Write the files of the run, run.json last; return its nets and notes for the user."""
     table = store_class_table(run, settings)
@@ -89,14 +91,14 @@ def write_run(
         images = _images(plan, pasted)
         deploy = derive_deploy(train_val, images, context)
         transform = store_transform(run, images)
-        train_size = (images.length, images.batch_size)
+        train_size = (shards.count(settings.data, images.length), images.batch_size)
     finally:
         plan.close()
-    solver = make_solver(settings, train_size, _val_size(train_val.net, settings))
+    solver = make_solver(settings, train_size, _val_size(train_val.net, settings, shards))
     _store_initial(run, pasted, solver)
     _store_model(run, pasted, settings)
     check_solver(solver)
-    _write_texts(run, pasted, train_val.net, solver, deploy)
+    _write_texts(run, pasted, train_val.net, solver, deploy, shards)
     run.write(
         RunRecord(
             settings=settings.absolute(),
@@ -223,6 +225,16 @@ def _image_options(
     )
 
 
+def computes_mean(settings: RunSettings, net: NetParameter) -> bool:
+    """Whether the mean of the training images has to be computed."""
+    mean = settings.mean
+    if mean == "none" or (mean is None and brings_mean(net)) or settings.known_mean is not None:
+        return False
+    if mean == "pixel" or (mean is None and reads_boxes(net)):
+        return True
+    return settings.mean_file is None and (mean is None or mean_values(mean) is None)
+
+
 def _mean_pixel(settings: RunSettings, progress: Progress | None) -> tuple[float, ...]:
     """The mean of each channel of the training images."""
     if settings.known_mean is not None:
@@ -264,12 +276,25 @@ def _images(plan: Plan, pasted: NetDefinition) -> ImageLayer:
     return layers[0]
 
 
-def _val_size(net: NetParameter, settings: RunSettings) -> tuple[int, int] | None:
+def _name_shards(net: NetParameter, shards: OwnShards) -> None:
+    """Name the shards of all ranks where the net has those of this one."""
+    for layer in net.layer:
+        own = layer.data_param.source
+        if own in shards.names:
+            layer.data_param.source = shards.names[own]
+
+
+def _val_size(
+    net: NetParameter, settings: RunSettings, shards: OwnShards
+) -> tuple[int, int] | None:
     """Number of records and batch size of validation; None without it."""
     if settings.val_data is None:
         return None
     with Database(settings.val_data) as database:
-        return len(database), val_batch_size(net)
+        count, size = shards.count(settings.val_data, len(database)), val_batch_size(net)
+        batches = -(-count // size)
+        more = shards.batches(settings.val_data, batches) - batches
+        return count + more * size, size
 
 
 def _original(run: RunDirectory, pasted: NetDefinition) -> Path:
@@ -283,7 +308,9 @@ def _write_texts(
     train_val: NetParameter,
     solver: SolverParameter,
     deploy: Deploy,
+    shards: OwnShards,
 ) -> None:
+    _name_shards(train_val, shards)
     plain, beyond = split(solver)
     for path, text in (
         (_original(run, pasted), pasted.source.text),

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from protonet.data.create import Progress
+from protonet.data.shards import NO_SHARDS, OwnShards, Survey, is_sharded, shard_name
 from protonet.device import Device
 from protonet.errors import NetworkError, UsageError
 from protonet.jobs.checks.databases import check_databases
@@ -17,7 +19,7 @@ from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.settings import RunSettings, SolverSettings
 from protonet.jobs.training.join import Outcome, invite
-from protonet.jobs.training.new_run import run_name, write_run
+from protonet.jobs.training.new_run import computes_mean, run_name, write_run
 from protonet.jobs.training.new_solver_run import write_solver_run
 from protonet.jobs.training.session import Job, OnTrainer
 from protonet.proto.ignored import ignored_notes
@@ -28,6 +30,7 @@ from protonet.solvers.check import check_solver
 from protonet.train.events import Listener
 
 _FILES_OWN = SolverSettings()
+_DATABASES = ("data", "labels", "val_data", "val_labels")
 
 
 def start(
@@ -52,18 +55,56 @@ def start(
         TrainingError: when the loss is no longer finite; the directory stays.
     """
     settings = settled(settings.on_ranks(ranks.size), pasted.source.text)
+    settings, shards = _own_shards(settings, pasted, ranks)
     told = check_databases(settings)
     device = Device(first_device(settings.device, ranks), tf32=settings.tf32)
     with ExitStack() as stack:
         with _new_run(settings.out, run_name(pasted), stack) as run:
             with _hinting(pasted, settings):
-                files, notes = write_run(run, pasted, settings, progress)
+                files, notes = write_run(run, pasted, settings, progress, shards)
             notes = [*pasted.printed, *ignored_notes(pasted.net), *told, *notes]
             invite(ranks, run, settings)
             job = stack.enter_context(Job(run, files, settings, device, ranks))
             notes += job.load(files.solver)
             run.update(status="run")
         return Outcome(run, job.train(listeners, on_trainer), tuple(notes))
+
+
+def _own_shards(
+    settings: RunSettings, pasted: NetDefinition, ranks: Communicator
+) -> tuple[RunSettings, OwnShards]:
+    """The settings with the shards of this rank, which is rank 0, and what they are part of.
+
+    Raises:
+        UsageError: for shards on one rank, or whose mean would have to be computed.
+    """
+    given = {name: str(getattr(settings, name)) for name in _DATABASES}
+    named = {name: str(Path(path).absolute()) for name, path in given.items() if is_sharded(path)}
+    if not named:
+        return settings, NO_SHARDS
+    if ranks.alone:
+        name = next(iter(named))
+        raise UsageError(
+            f"--{name.replace('_', '-')} {given[name]} names a shard for each rank, and there is "
+            "one rank; --ranks N and mpiexec start several"
+        )
+    if "data" in named and computes_mean(settings, pasted.net):
+        raise UsageError(
+            "the mean image of shards is not computed: --mean FILE has it, which protonet "
+            "compute-image-mean makes of a database; or --mean with numbers, or --mean none"
+        )
+    survey = Survey(tuple(named.values()))
+    ranks.broadcast(survey)
+    records = survey.answer(ranks)
+    own = {name: Path(shard_name(path, ranks)).resolve() for name, path in named.items()}
+    paths = [str(path) for path in own.values()]
+    shards = OwnShards(
+        dict(zip(paths, named.values(), strict=True)),
+        dict(zip(paths, records, strict=True)),
+        ranks.size,
+    )
+    changed: dict[str, Any] = {**own}
+    return replace(settings, **changed), shards
 
 
 @contextmanager
