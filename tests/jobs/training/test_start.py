@@ -209,4 +209,4 @@ def test_the_mean_is_told_of(gradients: Path, tmp_path: Path) -> None:
         settings_of(gradients, tmp_path / "run", mean=None),
         progress=lambda done, total: told.append((done, total)),
     )
-    assert told == [(done, 30) for done in range(1, 31)]
+    assert told == [(30, 30)]
