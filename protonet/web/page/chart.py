@@ -16,21 +16,22 @@ class Chart(ui.echart):
     changes, which for curves of thousands of points takes time and memory.
 
     Args:
-        options: what is drawn.
+        options: what is drawn, also as ``as_json`` has made it, for several users.
         on_point_click: called when a point is clicked.
     """
 
     def __init__(
         self,
-        options: Mapping[str, Any],
+        options: Mapping[str, Any] | orjson.Fragment,
         on_point_click: Callable[[events.EChartPointClickEventArguments], Any] | None = None,
     ) -> None:
         super().__init__({}, on_point_click)
         self.show(options)
 
-    def show(self, options: Mapping[str, Any]) -> None:
+    def show(self, options: Mapping[str, Any] | orjson.Fragment) -> None:
         """Draw other options; the user's zoom stays."""
-        self.props["options"] = as_json(options)
+        made = options if isinstance(options, orjson.Fragment) else as_json(options)
+        self.props["options"] = made
         self.update()
 
 

@@ -18,11 +18,13 @@ from protonet.web.page.deferred import filled_deferred
 from protonet.web.page.frame import facts, panel
 from protonet.web.page.jobs.job_bar import job_bar, notes_field
 from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.recent import Recent
 from protonet.web.site import Site
 from protonet.web.store import DONE, Job
 
 _SHOWN, _SIDE = 24, 256
 _COLOURS = {number: Classes().colour(number) for number in range(256)}
+_FIRST: Recent[list[Sample]] = Recent(20)
 _LABELS = {
     "classification": "class numbers",
     "detection": "boxes with classes",
@@ -72,7 +74,11 @@ async def _show_part(databases: Databases, part: Part) -> None:
 
 
 def _some(databases: Databases, part: str) -> list[Sample]:
-    """The first images of a part, small."""
+    """The first images of a part, small; read again when the data set has changed."""
+    return _FIRST.of((databases, part), databases.stamp(), lambda: _read_some(databases, part))
+
+
+def _read_some(databases: Databases, part: str) -> list[Sample]:
     with Database(images_of(databases, part)) as images:
         keys = images.some_keys(0, _SHOWN)
     return samples_of(databases, part, keys, Shown(_SIDE))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from nicegui import ui
 
 from protonet.web.curves import Axis, CurveOptions, Curves, curves_of
 from protonet.web.page import charts
-from protonet.web.page.chart import Chart
+from protonet.web.page.chart import Chart, as_json
 from protonet.web.page.parts import run_in_thread
+from protonet.web.recent import Recent
 from protonet.web.site import Site
 from protonet.web.store import Job
+from protonet.web.workspace import Workspace
 
 _AXES: dict[Axis, str] = {"iteration": "Iterations", "epoch": "Epochs", "seconds": "Time"}
 _MIB = 2**20
@@ -42,17 +46,49 @@ class CurvePanel:
     async def redraw(self) -> None:
         """Read the metrics and draw them as the controls say."""
         options = CurveOptions(x=self.x.value, smoothing=float(self.smoothing.value or 0))
-        curves = await run_in_thread(curves_of, self.site.workspace, self.job, options)
-        log = self.log_scale.value
-        self.empty.set_visibility(not (curves.loss or curves.validation_loss))
-        self.losses.show(losses(curves, log=log), curves.loss or curves.validation_loss)
-        smoothed = {name: curves.smoothed[name] for name in curves.outputs if curves.smoothed}
-        outputs = charts.curves(
-            smoothed or curves.outputs, x=curves.x, dots=True,
-            pale=curves.outputs if smoothed else None,
-        )  # fmt: skip
-        self.outputs.show(outputs, curves.outputs)
-        self.machine.show(machine(curves), curves.speed or curves.memory)
+        log = bool(self.log_scale.value)
+        drawn = await run_in_thread(_drawn, self.site.workspace, self.job, options, log)
+        self.empty.set_visibility(drawn.losses is None)
+        self.losses.show(drawn.losses)
+        self.outputs.show(drawn.outputs)
+        self.machine.show(drawn.machine)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The charts of some curves, None without values: made once for all who look at them."""
+
+    curves: Curves
+    losses: orjson.Fragment | None
+    outputs: orjson.Fragment | None
+    machine: orjson.Fragment | None
+
+
+_DRAWN: Recent[_Drawn] = Recent(100)
+
+
+def _drawn(workspace: Workspace, job: Job, options: CurveOptions, log: bool) -> _Drawn:
+    curves = curves_of(workspace, job, options)  # the same ones until something has changed
+    key = (workspace.job(job.id), options, log)
+    return _DRAWN.of(key, (id(curves),), lambda: _draw(curves, log=log))
+
+
+def _draw(curves: Curves, *, log: bool) -> _Drawn:
+    has_losses, has_machine = curves.loss or curves.validation_loss, curves.speed or curves.memory
+    return _Drawn(
+        curves,
+        as_json(losses(curves, log=log)) if has_losses else None,
+        as_json(outputs(curves)) if curves.outputs else None,
+        as_json(machine(curves)) if has_machine else None,
+    )
+
+
+def outputs(curves: Curves) -> dict[str, Any]:
+    """The chart of the outputs of validations; smoothed curves over pale raw ones."""
+    smoothed = {name: curves.smoothed[name] for name in curves.outputs if curves.smoothed}
+    return charts.curves(
+        smoothed or curves.outputs, x=curves.x, dots=True, pale=curves.outputs if smoothed else None
+    )
 
 
 def losses(curves: Curves, *, log: bool) -> dict[str, Any]:
@@ -87,9 +123,9 @@ class _Chart:
         self.place = ui.element("div").classes("w-full")
         self.chart: Chart | None = None
 
-    def show(self, options: dict[str, Any], values: object) -> None:
-        """Draw if there are values."""
-        if not values:
+    def show(self, options: orjson.Fragment | None) -> None:
+        """Draw, or nothing without values."""
+        if options is None:
             self.place.clear()
             self.chart = None
         elif self.chart is None:
