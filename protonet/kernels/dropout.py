@@ -43,25 +43,32 @@ class Drop(Kernel):
 
 
 class NativeDrop(Drop, processor="native"):
-    """The same numbers, generated where they are used; the mask is stored as bits. A part of a
-    batch is dropped as defined: its numbers may begin within a block.
-    """
+    """The same numbers, generated where they are used; the mask is stored as bits."""
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)
         self._module = native.load()
-        self._bits = self.scratch((math.prod(shape) // 32 * 4 + 8,), np.uint8)
+        self._runs: list[tuple[slice, Array, tuple[int, ...]]] = []
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:
-        if random.part is not None:
-            super().forward(x, y, random)
-            return
-        self._module.dropout_forward(
-            x, y, self._bits, self.ratio, self.scale, *random.key, random.clock.iteration
-        )
+        if not self._runs:
+            for place, number in random.runs(math.prod(self.shape)):
+                bits = self.scratch((_mask_bytes(place.stop - place.start),), np.uint8)
+                self._runs.append((place, bits, () if random.part is None else (number,)))
+        numbers, x, y = (*random.key, random.clock.iteration), x.reshape(-1), y.reshape(-1)
+        for place, bits, first in self._runs:
+            self._module.dropout_forward(
+                x[place], y[place], bits, self.ratio, self.scale, *numbers, *first
+            )
 
     def backward(self, dy: Array, dx: Array) -> None:
-        if self._mask is not None:
-            super().backward(dy, dx)
-            return
-        self._module.dropout_backward(dy, self._bits, self.scale, dx)
+        dy, dx = dy.reshape(-1), dx.reshape(-1)
+        for place, bits, first in self._runs:
+            self._module.dropout_backward(dy[place], bits, self.scale, dx[place], *first)
+
+
+def _mask_bytes(count: int) -> int:
+    """The bytes of a mask of so many bits, which may begin within a byte: whole blocks of four, and
+    a vector.
+    """
+    return (count + 7) // 32 * 4 + 16

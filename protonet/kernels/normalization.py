@@ -8,7 +8,7 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.kernel import NONEMPTY, Kernel
-from protonet.ranks.communicator import ALONE, Communicator
+from protonet.ranks.communicator import ALONE
 
 
 class BatchNormScale(Kernel):
@@ -228,33 +228,6 @@ class NativeBatchNormScale(BatchNormScale, processor="native"):
         fixed: bool = False,
     ) -> None:
         self._native.backward(dy, x, scale, bias, mean, inverse, dx, dscale, dbias, rectify, fixed)
-
-
-class JointBatchNormScale(BatchNormScale):
-    """``BatchNormScale`` with the moments of the batch of all ranks, each of which has a part.
-
-    Ranks add up the sums of both passes: three messages of the size of the statistics.
-
-    Args:
-        items, channels, places, eps: of ``BatchNormScale``; ``items`` are those of this rank.
-        ranks: that have parts of the batch.
-        whole: images in the batch of all.
-    """
-
-    def __init__(
-        self,
-        device: Device,
-        dtype: Any,
-        items: int,
-        channels: int,
-        places: int,
-        eps: float,
-        ranks: Communicator,
-        whole: int,
-    ) -> None:
-        super().__init__(device, dtype, items, channels, places, eps)
-        self._share = 1.0 / (whole * places)
-        self._ranks = ranks
 
 
 class RunningStatistics(Kernel):

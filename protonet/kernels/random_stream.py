@@ -72,17 +72,29 @@ class RandomStream:
 
     def uniform(self, out: Any) -> None:
         """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""
-        part = self.part
-        if part is None or out.size % part.count:
-            self._fill(out, 0)
+        runs = self.runs(out.size)
+        if len(runs) == 1:
+            self._fill(out, runs[0][1])
             return
-        each = out.size // part.count
-        if part.step == 1:
-            self._fill(out, part.first * each)
-            return
-        whole = self.device.empty((part.whole, each), np.float32)
+        assert self.part is not None, "of several runs"
+        whole = self.device.empty((self.part.whole, out.size // self.part.count), np.float32)
         self._fill(whole, 0)
-        out.reshape(part.count, each)[...] = whole[part.places]
+        out.reshape(self.part.count, -1)[...] = whole[self.part.places]
+
+    def runs(self, size: int) -> list[tuple[slice, int]]:
+        """Neighbouring numbers of an array of so many: their places, and the first one's number
+        among those of the iteration.
+        """
+        part = self.part
+        if part is None or size % part.count:
+            return [(slice(0, size), 0)]
+        each = size // part.count
+        if part.step == 1:
+            return [(slice(0, size), part.first * each)]
+        return [
+            (slice(item * each, (item + 1) * each), (part.first + item * part.step) * each)
+            for item in range(part.count)
+        ]
 
     def of(self, part: Part | None) -> RandomStream:
         """The same numbers, for work on another part of the batch; None for all."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from protonet.errors import LayerError
-from protonet.kernels.normalization import BatchNormScale, JointBatchNormScale
+from protonet.kernels.joint_normalization import JointBatchNormScale
+from protonet.kernels.normalization import BatchNormScale
 from protonet.layers.base import Layer
 
 

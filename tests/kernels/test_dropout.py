@@ -9,16 +9,19 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.dropout import Drop
 from protonet.kernels.random_stream import Clock, RandomStream
+from protonet.ranks.communicator import Part
 from tests.kernels.instructions import MODULES, use
 
 CPU = Device("cpu")
 
 
-def passes(kernel: Drop, x: np.ndarray, dy: np.ndarray, iteration: int) -> list[np.ndarray]:
+def passes(
+    kernel: Drop, x: np.ndarray, dy: np.ndarray, iteration: int, part: Part | None = None
+) -> list[np.ndarray]:
     clock = Clock(CPU)
     clock.iteration = iteration
     y, dx = np.empty_like(x), np.empty_like(dy)
-    kernel.forward(x, y, RandomStream(CPU, 2**63 + 5, "drop", clock))
+    kernel.forward(x, y, RandomStream(CPU, 2**63 + 5, "drop", clock, part))
     kernel.backward(dy, dx)
     return [y, dx]
 
@@ -38,6 +41,22 @@ def test_the_same_bits(
         expected = passes(Drop(CPU, np.float32, shape, ratio), x, dy, iteration)
         for found, value in zip(passes(tuned, x, dy, iteration), expected, strict=True):
             np.testing.assert_array_equal(found, value)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("part", [Part(2, 3, 9), Part(1, 3, 7), Part(1, 3, 6, 2), Part(2, 3, 9, 3)])
+@pytest.mark.parametrize("each", [1, 5, 8, 40, 17 * 700])
+def test_a_part_has_the_bits_of_the_whole(
+    each: int, part: Part, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers begin within a block, or a byte, of those of the whole batch."""
+    use(module, monkeypatch)
+    x, dy = np.random.default_rng(1).normal(size=(2, part.whole, each)).astype(np.float32)
+    whole = passes(Drop(CPU, np.float32, x.shape, 0.3), x, dy, 5)
+    mine = (np.ascontiguousarray(array[part.places]) for array in (x, dy))
+    tuned = Drop.make(CPU, np.float32, (part.count, each), 0.3)
+    for found, expected in zip(passes(tuned, *mine, 5, part), whole, strict=True):
+        np.testing.assert_array_equal(found, expected[part.places])
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:

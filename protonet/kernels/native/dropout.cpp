@@ -57,22 +57,24 @@ struct Philox {
   }
 };
 
-// `scale` where a bit is set, else 0, for the vector at value i.
+// `scale` where a bit is set, else 0, for the vector at bit i.
 inline Vec factors(const std::uint8_t* bits, Index i, float scale) {
-  std::uint32_t here = bits[i / 8];
-  if (kLanes == 16) here |= static_cast<std::uint32_t>(bits[i / 8 + 1]) << 8;
-  if (kLanes == 4) here >>= i % 8;
+  std::uint32_t here = 0;
+  for (Index byte = 0; byte < (kLanes + 7) / 8 + 1; ++byte)
+    here |= static_cast<std::uint32_t>(bits[i / 8 + byte]) << (8 * byte);
+  here >>= i % 8;
   Mask lane;
   for (Index k = 0; k < kLanes; ++k) lane[k] = std::int32_t{1} << k;
   const Mask set = (Mask{} + static_cast<std::int32_t>(here)) & lane;
   return set != Mask{} ? splat(scale) : Vec{};
 }
 
-// Dropped values are multiplied by 0, so that NaN and infinity propagate.
-void multiply(const float* x, const std::uint8_t* bits, float scale, Index first, Index last,
-              float* y) {
+// Dropped values are multiplied by 0, so that NaN and infinity propagate. The bit of value i is
+// i + shift.
+void multiply(const float* x, const std::uint8_t* bits, Index shift, float scale, Index first,
+              Index last, float* y) {
   for (Index i = first; i < last; i += kLanes)
-    store_first(y + i, load_first(x + i, last - i) * factors(bits, i, scale), last - i);
+    store_first(y + i, load_first(x + i, last - i) * factors(bits, i + shift, scale), last - i);
 }
 
 template <class F>
@@ -82,28 +84,45 @@ void over_ranges(Index count, F&& body) {
   });
 }
 
-// `bits` is padded to a whole number of blocks generated together, plus one vector.
+// The numbers are those of the iteration from `number` on. `bits` begins with the block of the
+// first one, and is padded to a whole number of blocks generated together, plus one vector.
 void forward(Floats x, MutableFloats y, MutableBytes bits, float ratio, float scale, Word key0,
-             Word key1, Word iteration) {
+             Word key1, Word iteration, Word number) {
   const Philox philox{{key0, key1}, iteration};
   const std::uint32_t least =
       static_cast<std::uint32_t>(std::ceil(static_cast<double>(ratio) * 16777216.0));
-  over_ranges(static_cast<Index>(x.size()), [&](Index first, Index last) {
+  const Index count = static_cast<Index>(x.size()), shift = static_cast<Index>(number % 8);
+  const auto draw = [&](Index first, Index last) {
     for (Index i = first; i < last; i += 8 * kTogether)
-      philox.draw(static_cast<Word>(i / 8), least, bits.data() + i / 8);
-    multiply(x.data(), bits.data(), scale, first, last, y.data());
-  });
+      philox.draw(number / 8 + static_cast<Word>(i / 8), least, bits.data() + i / 8);
+  };
+  const auto apply = [&](Index first, Index last) {
+    multiply(x.data(), bits.data(), shift, scale, first, last, y.data());
+  };
+  if (shift == 0) {
+    over_ranges(count, [&](Index first, Index last) {
+      draw(first, last);
+      apply(first, last);
+    });
+  } else {  // values of a range need bits of the next
+    over_ranges(count + shift, draw);
+    over_ranges(count, apply);
+  }
 }
 
-void backward(Floats dy, Bytes bits, float scale, MutableFloats dx) {
+void backward(Floats dy, Bytes bits, float scale, MutableFloats dx, Word number) {
+  const Index shift = static_cast<Index>(number % 8);
   over_ranges(static_cast<Index>(dy.size()), [&](Index first, Index last) {
-    multiply(dy.data(), bits.data(), scale, first, last, dx.data());
+    multiply(dy.data(), bits.data(), shift, scale, first, last, dx.data());
   });
 }
 
 }  // namespace
 
 void add_dropout(nb::module_& m) {
-  m.def("dropout_forward", &forward, nb::call_guard<nb::gil_scoped_release>());
-  m.def("dropout_backward", &backward, nb::call_guard<nb::gil_scoped_release>());
+  m.def("dropout_forward", &forward, nb::arg("x"), nb::arg("y"), nb::arg("bits"),
+        nb::arg("ratio"), nb::arg("scale"), nb::arg("key0"), nb::arg("key1"),
+        nb::arg("iteration"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
+  m.def("dropout_backward", &backward, nb::arg("dy"), nb::arg("bits"), nb::arg("scale"),
+        nb::arg("dx"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
 }

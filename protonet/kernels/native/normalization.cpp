@@ -22,25 +22,23 @@ inline Vec scaled(Vec normed, Vec scale, Vec bias) { return normed * scale + bia
 constexpr Index kGuess = 64;
 
 class Normalization {
- public:
-  Normalization(Index items, Index channels, Index places, float eps)
-      : planes_(planes_of(items, channels, places)), eps_(eps) {}
-
-  // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are stored.
-  void train(Floats x_array, Given scale, Given bias, MutableFloats y_array, MutableFloats means,
-             MutableFloats variances, MutableFloats inverses, bool rectify) const {
-    Unlocked free(planes_.size());
-    const float *x = x_array.data(), *s = at(scale), *b = at(bias);
-    float *y = y_array.data(), *mean = means.data(), *inverse = inverses.data();
-    const auto write = [=](auto numbers) {
+  // Writes y of the mean and the inverse that are there when a channel is processed.
+  auto writing(const float* x, const float* s, const float* b, float* y, const float* mean,
+               const float* inverse, bool rectify) const {
+    const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
+    return [=](auto numbers) {
       const Vec centre = numbers.of(mean, 0), size = numbers.of(inverse, 1);
       const Vec factor = numbers.of(s, 1), shift = numbers.of(b, 0);
-      const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
       return [=](Index offset, auto part) {
         const Vec normed = (part.load(x + offset) - centre) * size;
         part.store(y + offset, max(least, scaled(normed, factor, shift)));
       };
     };
+  }
+
+  // Mean and variance of each channel, after which `then` is called for it.
+  template <class F>
+  void measure(const float* x, float* mean, float* variances, F&& then) const {
     guess(x, mean);
     const double count = static_cast<double>(planes_.values());
     reduce<2>(
@@ -56,32 +54,12 @@ class Normalization {
         [&](Index channel, const double* sums) {
           const double shift = sums[0] / count;
           const double variance = sums[1] / count - shift * shift;  // may be below 0 by rounding
-          variances.data()[channel] = static_cast<float>(variance < 0 ? 0 : variance);
+          variances[channel] = static_cast<float>(variance < 0 ? 0 : variance);
           mean[channel] = static_cast<float>(mean[channel] + shift);
-          inverse[channel] = 1 / std::sqrt(variances.data()[channel] + eps_);
-          if (at_once()) each_of_channel(planes_, channel, 0, planes_.values(), write);
+          then(channel);
         });
-    if (!at_once()) each_vector(planes_, write);
   }
 
-  // dx, and the gradients of scale and bias, accumulated. Without a mean, x is already normalized.
-  // With `fixed`, mean and variance do not depend on x.
-  void backward(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
-                Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
-    Unlocked free(planes_.size());
-    const Index channels = planes_.channels;
-    float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
-    const Backward all{dy.data(), x.data(),   at(scale),          at(bias),
-                       at(mean),  mean ? inverses.data() : nullptr, at(dx), at(dscale),
-                       at(dbias), numbers,    numbers + channels, numbers + 2 * channels};
-    for (Index c = 0; c < channels; ++c) {
-      all.factor[c] = inverses.data()[c] * (all.scale == nullptr ? 1 : all.scale[c]);
-      all.level[c] = all.slope[c] = 0;
-    }
-    rectify ? back<true>(all, fixed) : back<false>(all, fixed);
-  }
-
- private:
   struct Backward {
     const float *dy, *x, *scale, *bias, *mean, *inverse;
     float *dx, *dscale, *dbias;
@@ -102,16 +80,89 @@ class Normalization {
     }
   };
 
+  // Writes dx = factor dz - level - slope normed.
   template <bool kRectify>
-  void back(const Backward& all, bool fixed) const {
-    const auto write = [&all](auto numbers) {
+  static auto differences(const Backward& all) {
+    return [&all](auto numbers) {
       const Vec factor = numbers.of(all.factor, 1), level = numbers.of(all.level, 0);
       const Vec slope = numbers.of(all.slope, 0);
-      return all.values<kRectify>(
+      return all.template values<kRectify>(
           numbers, [=, dx = all.dx](Index offset, auto part, Vec d, Vec normed) {
             part.store(dx + offset, d * factor - level - normed * slope);
           });
     };
+  }
+
+ public:
+  Normalization(Index items, Index channels, Index places, float eps)
+      : planes_(planes_of(items, channels, places)), eps_(eps) {}
+
+  // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are stored.
+  void train(Floats x_array, Given scale, Given bias, MutableFloats y_array, MutableFloats means,
+             MutableFloats variances, MutableFloats inverses, bool rectify) const {
+    Unlocked free(planes_.size());
+    const auto write = writing(x_array.data(), at(scale), at(bias), y_array.data(), means.data(),
+                               inverses.data(), rectify);
+    measure(x_array.data(), means.data(), variances.data(), [&](Index channel) {
+      inverses.data()[channel] = 1 / std::sqrt(variances.data()[channel] + eps_);
+      if (at_once()) each_of_channel(planes_, channel, 0, planes_.values(), write);
+    });
+    if (!at_once()) each_vector(planes_, write);
+  }
+
+  // The statistics of x alone.
+  void moments(Floats x, MutableFloats means, MutableFloats variances) const {
+    Unlocked free(planes_.size());
+    measure(x.data(), means.data(), variances.data(), [](Index) {});
+  }
+
+  // y of given statistics.
+  void normalize(Floats x, Given scale, Given bias, MutableFloats y, Floats means, Floats inverses,
+                 bool rectify) const {
+    Unlocked free(planes_.size());
+    each_vector(planes_, writing(x.data(), at(scale), at(bias), y.data(), means.data(),
+                                 inverses.data(), rectify));
+  }
+
+  // dx, and the gradients of scale and bias, accumulated. Without a mean, x is already normalized.
+  // With `fixed`, mean and variance do not depend on x.
+  void backward(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
+                Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
+    Unlocked free(planes_.size());
+    const Index channels = planes_.channels;
+    float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
+    const Backward all{dy.data(), x.data(),   at(scale),          at(bias),
+                       at(mean),  mean ? inverses.data() : nullptr, at(dx), at(dscale),
+                       at(dbias), numbers,    numbers + channels, numbers + 2 * channels};
+    for (Index c = 0; c < channels; ++c) {
+      all.factor[c] = inverses.data()[c] * (all.scale == nullptr ? 1 : all.scale[c]);
+      all.level[c] = all.slope[c] = 0;
+    }
+    rectify ? back<true>(all, fixed) : back<false>(all, fixed);
+  }
+
+  // dx of given means over all values: of dz, and of dz times the normalized x.
+  void propagate(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
+                 Floats levels, Floats slopes, MutableFloats dx, bool rectify) const {
+    Unlocked free(planes_.size());
+    const Index channels = planes_.channels;
+    float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
+    const Backward all{dy.data(), x.data(), at(scale),          at(bias),
+                       at(mean),  mean ? inverses.data() : nullptr, dx.data(), nullptr,
+                       nullptr,   numbers,  numbers + channels, numbers + 2 * channels};
+    for (Index c = 0; c < channels; ++c) {
+      all.factor[c] = inverses.data()[c] * (all.scale == nullptr ? 1 : all.scale[c]);
+      all.level[c] = all.factor[c] * levels.data()[c];
+      all.slope[c] = all.factor[c] * slopes.data()[c];
+    }
+    rectify ? each_vector(planes_, differences<true>(all))
+            : each_vector(planes_, differences<false>(all));
+  }
+
+ private:
+  template <bool kRectify>
+  void back(const Backward& all, bool fixed) const {
+    const auto write = differences<kRectify>(all);
     const double count = static_cast<double>(planes_.values());
     const bool sums_wanted = !fixed || all.dscale != nullptr || all.dbias != nullptr;
     if (sums_wanted)
@@ -176,6 +227,14 @@ void add_normalization(nb::module_& m) {
       .def("train", &Normalization::train, nb::arg("x"), nb::arg("scale").none(),
            nb::arg("bias").none(), nb::arg("y"), nb::arg("mean"), nb::arg("variance"),
            nb::arg("inverse"), nb::arg("rectify"))
+      .def("moments", &Normalization::moments)
+      .def("normalize", &Normalization::normalize, nb::arg("x"), nb::arg("scale").none(),
+           nb::arg("bias").none(), nb::arg("y"), nb::arg("mean"), nb::arg("inverse"),
+           nb::arg("rectify"))
+      .def("propagate", &Normalization::propagate, nb::arg("dy"), nb::arg("x"),
+           nb::arg("scale").none(), nb::arg("bias").none(), nb::arg("mean").none(),
+           nb::arg("inverse"), nb::arg("level"), nb::arg("slope"), nb::arg("dx"),
+           nb::arg("rectify"))
       .def("backward", &Normalization::backward, nb::arg("dy"), nb::arg("x"),
            nb::arg("scale").none(), nb::arg("bias").none(), nb::arg("mean").none(),
            nb::arg("inverse"), nb::arg("dx").none(), nb::arg("dscale").none(),
