@@ -31,6 +31,15 @@ class Shard:
     stride: int
     offset: int
     part: Part
+    shards: int = 1
+
+    @property
+    def text(self) -> str:
+        """What an epoch is, for the log."""
+        return (
+            f"{self.shards} shard(s) with {self.length:,} records together, which is an epoch; "
+            "each rank reads its own round and round"
+        )
 
     def place(self, position: int) -> int:
         """The place in the stream of the shard of an image of the stream of all."""
@@ -87,6 +96,7 @@ def agree_on_shards(
         sum(each.count for each in together),
         sum(each.count for each in together if each.rank < own.rank),
         part,
+        len(lengths),
     )
 
 

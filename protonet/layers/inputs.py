@@ -226,14 +226,14 @@ class Data(BatchLayer):
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
         self.share_out()
         self._share_out_last()
-        self._shard = shard_of(self, path, self.records)
-        if self._shard is not None:
-            self.length = self._shard.length
+        self.shard = shard_of(self, path, self.records)
+        if self.shard is not None:
+            self.length = self.shard.length
 
     @property
     def tests_shard(self) -> bool:
         """Whether each rank makes batches of its own shard."""
-        return self._shard is not None and self.part is None
+        return self.shard is not None and self.part is None
 
     def skip(self, passes: int) -> None:
         if not self.tests_shard:  # passes of other ranks are over other records
@@ -322,7 +322,7 @@ class Data(BatchLayer):
             partial=param.partial_batches,
             part=self.part,
             last=self._last,
-            shard=self._shard,
+            shard=self.shard,
             skip=self.skipped(param.rand_skip),
             threads=param.threads if param.threads else context.threads,
             cache_limit=cache_limit(param.cache if param.HasField("cache") else None),

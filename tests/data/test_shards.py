@@ -73,6 +73,7 @@ def test_each_rank_reads_its_shard_from_end_to_end() -> None:
 def test_ranks_of_a_host_share_its_shard() -> None:
     found = shards("{host}/db", (30, 20, 30))
     assert {each.length for each in found} == {50}
+    assert found[0].text.startswith("2 shard(s) with 50 records together")
     read = {
         rank: [found[rank].place(10 * batch + Rank(rank).part(10).first) for batch in range(3)]
         for rank in range(3)

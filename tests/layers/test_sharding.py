@@ -85,6 +85,10 @@ def test_shards_of_what_ranks_take_train_as_the_whole(folder: Path) -> None:
             "train", "--solver", f"{name}.prototxt", "--out", "run", "--ranks", 2, folder=place
         )
         assert done.returncode == 0, done.stderr
+    assert (
+        'layer "data": 2 shard(s) with 60 records together, which is an epoch; each rank reads '
+        "its own round and round"
+    ) in done.stdout + done.stderr
     found = folder / "sharded"
     assert events(found / "run") == events(folder / "plain" / "run")
     weights = found / "sharded_iter_12.caffemodel"

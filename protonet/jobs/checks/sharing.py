@@ -129,6 +129,13 @@ def refuse_uneven_shards(test: Plan, passes: int, ranks: Communicator) -> None:
         )
 
 
+def shard_notes(plan: Plan) -> list[str]:
+    """What an epoch is where data layers read shards."""
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+    notes = [f'layer "{each.name}": {each.shard.text}' for each in layers if each.shard is not None]
+    return notes[:1]
+
+
 def refuse_moments(train: Plan) -> None:
     """Refuse moments of the batch of all ranks where a rank may have nothing to add to them.
 

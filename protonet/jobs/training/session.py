@@ -24,6 +24,7 @@ from protonet.jobs.checks.sharing import (
     refuse_regrouped,
     refuse_uneven_shards,
     refuse_whole_batches,
+    shard_notes,
 )
 from protonet.jobs.checks.weights import MISMATCH, none_taken
 from protonet.jobs.definitions.inputs import image_layers
@@ -133,6 +134,7 @@ class Job:
         told, sharing = list(self._large), self.trainer.progress.sharing
         if sharing is not None and sharing.each is not None:
             told.append(sharing.text)
+        told += shard_notes(self._plans[0])
         if not has_objective(self._plans[0]):
             told.append(
                 "WARNING: the train net has no loss layer, so it will not learn: "
