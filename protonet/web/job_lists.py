@@ -44,7 +44,8 @@ def _query(
     )
 
 
-_KEPT = 20
+_KEPT = 4
+"""Lists that are kept: those of ten thousand jobs have five megabytes."""
 _PAUSE = 0.4
 """Seconds for which the progress in a list is good."""
 Wanted = Annotated[JobQuery, Depends(_query)]
