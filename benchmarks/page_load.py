@@ -298,7 +298,9 @@ async def prepare(address: str) -> Target:
         form = {"name": "short", "network": NET, "dataset": made["id"], "epochs": 10}
         (short,) = await ask("/api/models", form)
         await ended(short["id"])
-        (long,) = await ask("/api/models", {**form, "name": "long", "epochs": 1e5})
+        # Snapshots some seconds apart, as trainings take them: an epoch is a twentieth of a second.
+        form |= {"name": "long", "epochs": 1e5, "snapshot_every": 200}
+        (long,) = await ask("/api/models", form)
         while (await ask(f"/api/jobs/{long['id']}"))["progress"]["iteration"] < 10:
             await asyncio.sleep(0.2)
     return Target(address, made["id"], short["id"], long["id"])

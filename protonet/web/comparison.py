@@ -7,13 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protonet.errors import ProtonetError, UsageError
-from protonet.jobs.comparison.best import best_values, read_curves
+from protonet.jobs.comparison.best import (
+    TRAINING_LOSS,
+    VALIDATION_LOSS,
+    Curve,
+    best_values,
+    without_copies,
+)
 from protonet.jobs.comparison.table import Row, Table, settings_of, table_of
 from protonet.jobs.json_form import to_json
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.tasks.task import read_task
 from protonet.jobs.tasks.trainings import TrainNetwork
 from protonet.web.job_query import JobQuery
+from protonet.web.metrics import METRICS
 from protonet.web.progress import pause_of, run_of
 from protonet.web.recent import Recent, file_stamp
 from protonet.web.site import Site
@@ -104,9 +111,21 @@ def _row(site: Site, job: Job) -> Row:
 def _read(job: Job, run: RunDirectory) -> Row:
     try:
         settings = settings_of(run) if run.info.exists() else _planned(job)
-        return Row(job.name, settings, best_values(read_curves(run)))
+        return Row(job.name, settings, best_values(_curves(run)))
     except ProtonetError:  # damaged files of one training: the others are compared
         return Row(job.name, {}, {})
+
+
+def _curves(run: RunDirectory) -> dict[str, Curve]:
+    """The curves that ``read_curves`` reads; of a training that runs, only new lines are read."""
+    with METRICS.reading(run.metrics) as metrics:
+        tests = metrics.tested.of("iteration")
+        curves = {
+            TRAINING_LOSS: (metrics.shown.of("iteration"), metrics.shown.of("loss")),
+            VALIDATION_LOSS: (tests, metrics.tested.of("loss")),
+            **{name: (tests, metrics.outputs.of(name)) for name in metrics.outputs.names()},
+        }
+    return without_copies(curves)
 
 
 def _planned(job: Job) -> dict[str, Any]:

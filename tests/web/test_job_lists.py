@@ -38,12 +38,12 @@ def test_wrong_filters_are_refused(server: Served, wrong: str) -> None:
 
 
 def test_groups_and_actions_on_many(server: Served) -> None:
-    form = {"action": "group", "jobs": [server.training, "nope"], "group": "good ones"}
+    form = {"action": "group", "jobs": [server.training, "nope"], "group": "chosen together"}
     assert server.call("/api/jobs/bulk", form) == {
         "done": [server.training], "refused": {"nope": "there is no job 'nope'"},
     }  # fmt: skip
-    assert server.call("/api/jobs/groups")["good ones"] == 1
-    assert listed(server, "models", group="good ones") == ([server.training], 1)
+    assert server.call("/api/jobs/groups")["chosen together"] == 1
+    assert listed(server, "models", group="chosen together") == ([server.training], 1)
     job = server.call(f"/api/jobs/{server.training}", {"group": ""}, "PATCH")
     assert job["group"] == ""
     told = server.call("/api/jobs/bulk", {"action": "delete", "jobs": [server.dataset]})

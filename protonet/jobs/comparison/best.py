@@ -80,7 +80,11 @@ def read_curves(run: RunDirectory) -> dict[str, Curve]:
             for place, each in enumerate(values):
                 label = name if len(values) == 1 else f"{name}[{place}]"
                 points.setdefault(label, []).append((line["iteration"], each))
-    curves = {name: _curve(part) for name, part in points.items()}
+    return without_copies({name: _curve(part) for name, part in points.items()})
+
+
+def without_copies(curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    """The curves, without outputs of the test net that are its loss."""
     loss = curves[VALIDATION_LOSS]
     return {
         name: curve
