@@ -46,7 +46,7 @@ def _query(
 
 _KEPT = 4
 """Lists that are kept: those of ten thousand jobs have five megabytes."""
-_PAUSE = 0.4
+_PAUSE = 1.0
 """Seconds for which the progress in a list is good."""
 Wanted = Annotated[JobQuery, Depends(_query)]
 

@@ -50,12 +50,12 @@ def run_of(workspace: Workspace, job: Job) -> RunDirectory:
 
 def progress_of(workspace: Workspace, job: Job) -> Progress:
     """The progress of a training; its files are read again when they have changed."""
-    run = run_of(workspace, job)
     if job.status in (DONE, ABORT) and _PAUSE:
         # Nothing is written any more: lists of many jobs do not look at the files of each.
         stamp = (job.status, job.started, job.ended, int(time.monotonic() / _ENDED_PAUSE))
-        return _ENDED.of(run.path, stamp, lambda: _looked_up(run, job))
-    found = _looked_up(run, job)
+        key = (workspace.folder, job.id)
+        return _ENDED.of(key, stamp, lambda: _looked_up(run_of(workspace, job), job))
+    found = _looked_up(run_of(workspace, job), job)
     return replace(found, memory=_memory(workspace, job)) if job.status == RUN else found
 
 

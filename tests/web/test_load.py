@@ -23,15 +23,15 @@ def test_fifty_clients_and_a_training(tmp_path: Path, monkeypatch: pytest.Monkey
     with served(folder) as (address, process):
         target = awaited(page_load.prepare(address.rstrip("/")))
         warm, out = page_load.Measured(), page_load.Measured()
-        awaited(page_load.load(target, warm, 20, 4, 0.2, process.pid))
-        awaited(page_load.load(target, out, 50, 12, 0.2, process.pid))
+        awaited(page_load.load(target, warm, 20, 3, 0.2, process.pid))
+        awaited(page_load.load(target, out, 50, 10, 0.2, process.pid))
         awaited(page_load.stop(target))
     assert out.failures == warm.failures == 0
     assert out.wrong == []
     seconds = out.all()
     assert len(seconds) > 100
-    assert page_load.share(seconds, 0.5) < 4
-    assert page_load.share(seconds, 0.99) < 10
+    assert page_load.share(seconds, 0.5) < 1.5
+    assert page_load.share(seconds, 0.99) < 5
     sizes = [size for _, size in out.memory]
     third = len(sizes) // 3
     grown = statistics.median(sizes[-third:]) - statistics.median(sizes[third : 2 * third])

@@ -12,7 +12,7 @@ _MOST = 10
 """Number of pages without a connection that may wait for one, if it takes long."""
 _SOON = 5.0
 """Seconds after which more of them are dropped."""
-_FREE = 2.0
+_FREE = 5.0
 _opened = 0
 
 

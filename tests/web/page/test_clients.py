@@ -12,9 +12,9 @@ from protonet.web.page import clients
 
 @pytest.mark.parametrize(
     ("ages", "dropped_from"),
-    [([1.0] * 500, None), ([30.0] * 30, None), ([*range(200)], 30), ([0, *[7] * 150], 7)],
+    [([1.0] * 500, None), ([30.0] * 10, None), ([*range(200)], 10), ([0, *[7] * 150], 7)],
 )
-def test_the_oldest_beyond_thirty_are_dropped(
+def test_the_oldest_beyond_ten_are_dropped(
     monkeypatch: pytest.MonkeyPatch, ages: list[float], dropped_from: float | None
 ) -> None:
     """Of ages in seconds: from which on they are dropped; never before five seconds."""
