@@ -41,6 +41,16 @@ OPTIONS = (
     ".map(e => getElement(Number(e.id.slice(1)))?.chart?.getOption()).filter(Boolean)"
 )
 """What the charts of a page show, as JavaScript."""
+SETTLED = """pause => new Promise(done => {
+  const moves = () => document.querySelector(".q-spinner") || document.getAnimations().some(
+    each => each.playState === "running" && each.effect.getComputedTiming().endTime < 1e5);
+  const look = () => moves() ? wait() : done();
+  let timer;
+  const wait = () => { clearTimeout(timer); timer = setTimeout(look, pause); };
+  new MutationObserver(wait).observe(document, {childList: true, subtree: true});
+  wait();
+})"""
+"""Wait until nothing has changed for a while: what is filled in later is there."""
 
 
 def awaited(call: Coroutine[Any, Any, T]) -> T:
@@ -158,6 +168,7 @@ class Walker:
         self.page.get_by_role("tab", name=name, exact=True).click()
         panel = self.page.get_by_role("tabpanel", name=name, exact=True)
         panel.get_by_role("button").last.wait_for()
+        self.page.evaluate(SETTLED, 200)  # what is typed into a form on its way in may be lost
         return panel
 
     def show(self, name: str, start: Any = None) -> None:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from protonet.web.page.datasets.creation import FORMS
-from tests.web.browser import Walker
+from tests.web.browser import SETTLED, Walker
 from tests.web.conftest import Served
 
 PAGES = {
@@ -23,16 +23,6 @@ PAGES = {
     "training": "/jobs/{training}",
     "compare": "/compare?jobs={training},{training}",
 }
-SETTLED = """pause => new Promise(done => {
-  const moves = () => document.querySelector(".q-spinner") || document.getAnimations().some(
-    each => each.playState === "running" && each.effect.getComputedTiming().endTime < 1e5);
-  const look = () => moves() ? wait() : done();
-  let timer;
-  const wait = () => { clearTimeout(timer); timer = setTimeout(look, pause); };
-  new MutationObserver(wait).observe(document, {childList: true, subtree: true});
-  wait();
-})"""
-"""Wait until nothing has changed for a while: what is filled in later is there."""
 LOOKS = [("light", 1280), ("dark", 390)]
 """Colors do not depend on the width: each needs to be looked at once."""
 

@@ -125,7 +125,10 @@ class ManyForm:
     async def _look(self) -> None:
         tests, job = self.place.site.tests, self.place.job
         with notify_errors():
-            state = await run_in_thread(tests.state, job, self.key)
+            key = self.key
+            state = await run_in_thread(tests.state, job, key)
+            if key != self.key or not self.timer.active:
+                return  # stopped, or another one was chosen, meanwhile
             if state.status == "run":
                 self.bar.set_visibility(True)
                 if state.progress is not None:
