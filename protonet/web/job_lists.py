@@ -14,7 +14,7 @@ from protonet.web.forms import BulkForm
 from protonet.web.job_query import JobQuery, Sort
 from protonet.web.recent import Recent
 from protonet.web.site import Site
-from protonet.web.views import job_views, json_response, plain
+from protonet.web.views import JSON, job_views, json_text, plain
 
 Status = Literal["wait", "run", "done", "abort", "error"]
 Text = Annotated[str, Query(max_length=200)]
@@ -69,11 +69,11 @@ def add_list_route(routes: APIRouter, site: Site, kind: str | None) -> None:
 
         def read() -> tuple[bytes, int]:
             page = site.store.page(query, offset, count)
-            return bytes(json_response(job_views(site, page.jobs)).body), page.total
+            return json_text(job_views(site, page.jobs)), page.total
 
         body, total = lists.of((query, offset, count), stamp, read)
         headers = {"X-Total-Count": str(total)}
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type=JSON, headers=headers)
 
 
 def add_bulk_routes(routes: APIRouter, site: Site) -> None:

@@ -17,7 +17,7 @@ from protonet.web.progress import elapsed, progress_of
 from protonet.web.site import Site
 from protonet.web.store import DATASET, TRAINING, Job
 
-_JSON = "application/json"
+JSON = "application/json"
 
 
 def plain(value: Any) -> Any:
@@ -37,10 +37,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def json_response(value: Any) -> Response:
-    """A value as ``plain`` gives it, as a response: long lists of numbers take no time."""
+def json_text(value: Any) -> bytes:
+    """A value as ``plain`` gives it, as JSON: long lists of numbers take no time."""
     options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    return Response(orjson.dumps(value, default=plain, option=options), media_type=_JSON)
+    return orjson.dumps(value, default=plain, option=options)
+
+
+def json_response(value: Any) -> Response:
+    """A value as ``json_text`` gives it, as a response."""
+    return Response(json_text(value), media_type=JSON)
 
 
 def job_view(site: Site, job: Job) -> dict[str, Any]:

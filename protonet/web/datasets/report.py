@@ -18,6 +18,7 @@ from protonet.errors import DataError, ProtonetError
 from protonet.jobs.checks.pairing import refuse_swapped
 from protonet.web.datasets.classes import Classes
 from protonet.web.datasets.databases import Databases, Form
+from protonet.web.recent import Recent
 
 _LOOKED_AT = 5000
 """Number of records whose labels and shapes are read, from the first one."""
@@ -104,19 +105,11 @@ class Reports:
     """A cache of ``inspect``, valid while the files of a data set do not change."""
 
     def __init__(self) -> None:
-        self._kept: dict[Databases, tuple[tuple[float, ...], Report]] = {}
+        self._kept: Recent[Report] = Recent(_REPORTS)
 
     def of(self, databases: Databases) -> Report:
         """The report, cached if nothing has changed. Thread-safe."""
-        stamp = databases.stamp()
-        known = self._kept.get(databases)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        report = inspect(databases)
-        newest = list(self._kept.items())[1 - _REPORTS :]
-        # Replaced, not mutated: other threads read it.
-        self._kept = {**dict(newest), databases: (stamp, report)}
-        return report
+        return self._kept.of(databases, databases.stamp(), lambda: inspect(databases))
 
 
 def histogram(name: str, values: np.ndarray, bins: int = _BINS) -> Histogram:

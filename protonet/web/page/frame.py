@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from html import escape
 from pathlib import Path
 from zlib import crc32
 
@@ -66,7 +67,7 @@ def _places(here: str) -> str:
 def heading(text: str, told: str = "") -> None:
     """The title of a page, with a subtitle."""
     with ui.column().classes("gap-1"):
-        ui.html(f"<h1>{_escaped(text)}</h1>", sanitize=False)
+        ui.html(f"<h1>{escape(text)}</h1>", sanitize=False)
         if told:
             ui.label(told).classes("quiet")
 
@@ -76,7 +77,7 @@ def panel(title: str = "") -> Iterator[ui.column]:
     """A section of a page, with a title."""
     with ui.column().classes("panel gap-3") as column:
         if title:
-            ui.html(f"<h2>{_escaped(title)}</h2>", sanitize=False)
+            ui.html(f"<h2>{escape(title)}</h2>", sanitize=False)
         yield column
 
 
@@ -93,7 +94,3 @@ def _turn(dark: ui.dark_mode) -> None:
     """Toggle light and dark; by default as the browser."""
     dark.value = not dark.value
     app.storage.user["dark"] = dark.value
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

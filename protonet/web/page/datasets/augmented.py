@@ -9,7 +9,7 @@ from nicegui import ui
 from protonet.web.datasets import Databases
 from protonet.web.datasets.augmented import AugmentedPicture, AugmentedSample, AugmentForm
 from protonet.web.datasets.classes import Classes
-from protonet.web.page.datasets.figures import add_style, picture_with_boxes
+from protonet.web.page.datasets.figures import picture_with_boxes
 from protonet.web.page.parts import notify_errors
 from protonet.web.site import Site
 
@@ -18,7 +18,6 @@ async def show_augmented(
     site: Site, text: Callable[[], str], databases: Callable[[], Databases | None]
 ) -> None:
     """Show some images as they are and as several epochs would see them."""
-    add_style()
     with ui.dialog(value=True).props("maximized") as dialog, ui.card().classes("w-full"):
         with ui.row().classes("items-center w-full"):
             ui.label("Images as the training sees them, without mean and scale").classes("text-h6")

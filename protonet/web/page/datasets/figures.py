@@ -10,18 +10,6 @@ from nicegui import ui
 from protonet.web.data_url import data_url
 from protonet.web.datasets.samples import Box, Sample
 
-_STYLE = """
-.sample { position: relative; display: block; padding: 0; border: 0; background: none;
-  line-height: 0; width: 100%; cursor: pointer; }
-.sample img { width: 100%; } .sample.large { cursor: auto; }
-.sample.large img { min-width: min(20rem, 100%); image-rendering: pixelated; }
-.sample svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.sample rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
-.sample rect.difficult { stroke-dasharray: 4 3; }
-.colours { display: flex; flex-wrap: wrap; gap: .3rem .9rem; }
-.colours i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
-  margin-right: .35em; border: 1px solid var(--line); }
-"""
 _NUMBERS = 6
 """Numbers of a label vector that are shown below an image."""
 _CHOSEN = """event => {
@@ -37,7 +25,6 @@ def figures(
     shown: Sequence[Sample], colours: Colours, look: Callable[[Sample], object] | None = None
 ) -> None:
     """Images side by side; ``look`` is called with one that is chosen."""
-    add_style()
     kind = "span" if look is None else "button"
     pictures = (
         f'<figure><{kind} class="sample" value="{place}">{_image(sample, colours)}</{kind}>'
@@ -51,7 +38,6 @@ def figures(
 
 def large(sample: Sample, colours: Colours) -> None:
     """One image with its key, size, and label."""
-    add_style()
     ui.html(_image(sample, colours), sanitize=False, tag="span").classes("sample large")
     ui.label(sample.key).classes("number").style("overflow-wrap: anywhere")
     height, width = sample.size
@@ -93,11 +79,6 @@ def picture_with_boxes(url: str, key: str, boxes: Sequence[Box], colours: Colour
         f'{picture}<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
         f"{drawn}</svg>"
     )
-
-
-def add_style() -> None:
-    """The style of pictures, once for a page."""
-    ui.add_css(_STYLE)
 
 
 def _rectangle(box: Box, colours: Colours) -> str:

@@ -25,24 +25,6 @@ from protonet.web.page.results.tables import class_table, figure_text
 from protonet.web.results.detection import DetectedImage, detect_image
 from protonet.web.results.listing import Seen
 
-_STYLE = """
-.boxed { position: relative; display: block; line-height: 0; width: 100%; max-width: 40rem; }
-.boxed img { width: 100%; image-rendering: pixelated; border-radius: 6px; }
-.boxed svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.boxed rect { fill: none; stroke-width: 2.5px; vector-effect: non-scaling-stroke; }
-.boxed rect.true { stroke-dasharray: 5 4; }
-.boxed .tag { position: absolute; line-height: 1.2; font-size: .75rem; color: #fff;
-  padding: 0 .25rem; white-space: nowrap; transform: translateY(-100%); }
-.boxed .tag.inside { transform: none; }
-.detected [data-score][hidden], .detected rect[hidden] { display: none; }
-.found { padding: 0; margin: 0; list-style: none; width: 100%; }
-.found li { display: grid; grid-template-columns: 1rem minmax(5rem, 8rem) 4rem 1fr; gap: .5rem;
-  align-items: center; padding: .15rem 0; font-variant-numeric: tabular-nums; }
-.found i { width: 1rem; height: 1rem; border-radius: 3px; }
-.mistakes-of { display: grid; gap: 1rem; width: 100%;
-  grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
-.mistakes-of figure { margin: 0; }
-"""
 _THRESHOLD = 50
 _SLIDE = """(e) => {
   const place = e.target.closest(".detected"), least = e.target.value / 100;
@@ -64,7 +46,6 @@ MANY = Many("A database of images with boxes.", labels="")
 
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
-    ui.add_css(_STYLE)
     image_form(place, detect_image, show_image)
 
 
@@ -151,7 +132,6 @@ def _boxed(
 
 async def show(found: BoxPredictions) -> None:
     """The results of a test: figures, curves, and pages of images, at a least score to choose."""
-    ui.add_css(_STYLE)
     await _Results(found).build()
 
 

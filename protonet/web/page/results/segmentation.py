@@ -21,20 +21,6 @@ from protonet.web.page.results.tables import class_table
 from protonet.web.results.listing import Seen
 from protonet.web.results.segmentation import SegmentedImage, segment_image
 
-_STYLE = """
-.pixels { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
-  width: 100%; }
-.pixels figure { margin: 0; max-width: 32rem; }
-.pixels img { width: 100%; display: block; border: 1px solid var(--line); border-radius: 6px;
-  image-rendering: pixelated; }
-.laid { position: relative; }
-.laid img + img { position: absolute; inset: 0; height: 100%; opacity: .5; }
-.legend { display: flex; flex-wrap: wrap; gap: .35rem 1rem; padding: 0; margin: 0;
-  list-style: none; }
-.legend li { display: flex; align-items: center; gap: .4rem; }
-.swatch { width: 1rem; height: 1rem; border: 1px solid var(--line); border-radius: 3px;
-  display: inline-block; flex: none; }
-"""
 _SLIDE = (
     "(e) => { e.target.closest('.segmented').querySelector('.laid img + img').style.opacity ="
     " e.target.value / 100; }"
@@ -53,7 +39,6 @@ MANY = Many(
 
 def test_one(place: Place) -> None:
     """The form and the answer for one image."""
-    ui.add_css(_STYLE)
     image_form(place, segment_image, show_image)
 
 
@@ -102,7 +87,6 @@ def _swatch(colour: Sequence[int]) -> None:
 
 async def show(found: PixelPredictions) -> None:
     """The results of a test: figures, the confusion of pixels, and pages of images."""
-    ui.add_css(_STYLE)
     figures = await run_in_thread(found.summary)
     _show_figures(figures)
     with ui.element("div").classes("fields"):

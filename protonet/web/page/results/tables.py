@@ -7,17 +7,6 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
-_STYLE = """
-.across { overflow-x: auto; width: 100%; }
-.across table { border-collapse: collapse; }
-.across th, .across td { padding: .25rem .6rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-.across th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
-.across th { font-weight: 600; }
-.swatch { width: 1rem; height: 1rem; border: 1px solid var(--line); border-radius: 3px;
-  display: inline-block; flex: none; }
-"""
-
 
 def class_table(
     caption: str,
@@ -28,7 +17,6 @@ def class_table(
     """A table with a row for each class and its color ("": none), scrolled by itself where it is
     wider than the page.
     """
-    ui.add_css(_STYLE)
     ui.label(caption).classes("text-bold q-mt-md")
     # Scrolled by keys, too, so it must take the focus.
     across = f'tabindex=0 role="region" aria-label="{caption}"'
