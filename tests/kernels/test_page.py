@@ -16,8 +16,11 @@ VERSIONS = [
     for processor in definition.versions()
 ]
 
-MACHINERY = {"native/module.cpp", "native/select.cpp", "native/__init__.py", "cuda/__init__.py"}
-"""What makes modules of versions, and finds them."""
+MACHINERY = {
+    *("native/module.cpp", "native/select.cpp", "native/__init__.py", "cuda/__init__.py"),
+    *("native/features.cpp", "native/features.h"),
+}
+"""What makes modules of versions, and finds them and what they may use."""
 
 
 def test_the_page_is_what_the_code_says() -> None:

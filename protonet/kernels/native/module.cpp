@@ -17,6 +17,7 @@ void add_combine(nb::module_& m);
 void add_activations(nb::module_& m);
 void add_depthwise(nb::module_& m);
 void add_dropout(nb::module_& m);
+void add_features(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 void add_powers(nb::module_& m);
@@ -38,6 +39,7 @@ NB_MODULE(MODULE, m) {
   add_activations(m);
   add_depthwise(m);
   add_dropout(m);
+  add_features(m);
   add_lrn(m);
   add_pooling(m);
   add_powers(m);
