@@ -130,6 +130,15 @@ _CASES = (
     _example("resnet50", "ResNet-50", 8, (3, 224, 224), gpu_batch=64),
     _example("squeezenet", "SqueezeNet 1.1", 16, (3, 227, 227), gpu_batch=64),
     _example("mobilenet", "MobileNet", 8, (3, 224, 224), gpu_batch=64),
+    Case(
+        "mobilenet_v2", "MobileNet v2", "benchmarks/prototxt/mobilenet_v2.prototxt", 8,
+        (3, 224, 224), gpu_batch=64,
+    ),
+    Case(
+        "inception_v3", "Inception v3", "benchmarks/prototxt/inception_v3.prototxt", 4,
+        (3, 299, 299), gpu_batch=64,
+    ),
+    _example("vgg16", "VGG-16", 4, (3, 224, 224), gpu_batch=64),
 )  # fmt: skip
 
 CASES = {case.name: case for case in _CASES}

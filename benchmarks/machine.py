@@ -21,6 +21,7 @@ _GPU_PACKAGES = (
     "nvidia-cudnn-cu12",
     "nvidia-cudnn-cu13",
 )
+_OPENCV = "opencv-python-headless"
 _SETS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 
 
@@ -50,6 +51,19 @@ def describe(setting: Setting) -> list[str]:
         + ", ".join(f"{name} {version(name)}" for name in ("protonet", "numpy", "torch")),
         *(_gpu(setting) if setting.on_gpu else ()),
         f"computed in {setting.precision}",
+    ]
+
+
+def describe_engines(precision: str) -> list[str]:
+    """The same beside engines."""
+    processor, system, _, *_ = describe(Setting())
+    names = ("protonet", "numpy", "onnxruntime", "openvino", _OPENCV, "ncnn", "MNN")
+    return [
+        processor,
+        system,
+        f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in names),
+        f"computed in {precision}",
     ]
 
 

@@ -10,12 +10,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from machine import clean_environment
 from settings import Setting
 
 _WORKER = Path(__file__).with_name("worker.py")
+_ENGINE_WORKER = Path(__file__).with_name("engine_worker.py")
 _REST = 0.05
 """Seconds before a side's turn: threads of the other that still spin go to sleep meanwhile."""
 
@@ -33,13 +34,13 @@ class Asker(Asked, Protocol):
     setting: Setting
 
 
-class Side:
-    """A process of one side: ``protonet`` or ``pytorch``."""
+class Process:
+    """A process that answers requests: a line of JSON each."""
 
-    def __init__(self, name: str, setting: Setting) -> None:
-        self.name, self.setting = name, setting
+    def __init__(self, name: str, *command: str) -> None:
+        self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, str(_WORKER), name, json.dumps(setting.words())],
+            [sys.executable, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -57,7 +58,7 @@ class Side:
             raise RuntimeError(f"the process of '{self.name}' ended at {request} {arguments}")
         return json.loads(answer)
 
-    def __enter__(self) -> Side:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -68,6 +69,28 @@ class Side:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+class Side(Process):
+    """A process of one side: ``protonet`` or ``pytorch``."""
+
+    def __init__(self, name: str, setting: Setting) -> None:
+        super().__init__(name, str(_WORKER), name, json.dumps(setting.words()))
+        self.setting = setting
+
+
+class Engine(Process):
+    """A process of one engine, or of protonet as one."""
+
+    def __init__(self, name: str, precision: str) -> None:
+        super().__init__(name, str(_ENGINE_WORKER), name, precision)
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Send a request and wait for its reply; RuntimeError with what the engine says."""
+        answer = super().ask(request, **arguments)
+        if isinstance(answer, dict):
+            raise RuntimeError(answer["error"])
+        return answer
 
 
 def iterations_in(side: Asked, seconds: float) -> int:

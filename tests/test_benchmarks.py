@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from protonet.device import Device
@@ -170,6 +171,60 @@ def test_the_formulas_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     assert model.efficiency(work, 1.0, hidden=False) == 0.75
     assert model.efficiency(work, 1.0, hidden=True) == 3 / 3.25
     assert model.efficiency(work, 5.0, hidden=True) == 0.5
+
+
+def test_engines_are_named_when_they_are_missing(tmp_path: Path) -> None:
+    """One that is not installed, or does not read the network, leaves the others in the table."""
+    command = [sys.executable, str(BENCHMARKS / "engines.py"), "--only", "lenet", "--batch", "1"]
+    short = ["--rounds", "1", "--seconds", "0", "--folder", str(tmp_path)]
+    done = subprocess.run(
+        [*command, *short, "--engines", "onnxruntime,mnn"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row, *missing) = (
+        [cell.strip() for cell in line.split("|")]
+        for line in done.stdout.splitlines()
+        if "LeNet" in line and "at least" not in line
+    )
+    assert row[1:3] == ["LeNet", "1"]
+    assert float(row[3]) > 0 < float(row[4])
+    assert (row[5:9], row[9]) == ([""] * 4, "onnxruntime")
+    assert [each[1:4] for each in missing] == [["MNN", "LeNet", "1"]]
+    assert "mnnconvert" in missing[0][4]
+
+
+def test_ratios_beside_engines_are_those_to_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = module("engine_report", monkeypatch)
+    seconds = {"protonet": [1.0, 2.0, 1.0], "mnn": [1.0, 1.5, 0.5], "ncnn": [0.5, 1.7, 2.5]}
+    measured = report.Measured({"openvino": "not here"}, {}, seconds)
+    assert (measured.fastest, measured.ratio("mnn"), measured.ratio("ncnn")) == ("mnn", 0.75, 0.85)
+    kept = report.Kept(tmp_path, "float32")
+    kept.write("lenet", 16, measured)
+    seconds["protonet"] = [0.5, 1.0, 0.5]
+    kept.write("lenet", 1, measured)
+    kept.write_peaks("vgg16", {"protonet": (30.0, 600.0), "mnn": (40.0, 580.0)})
+    kept.write_starts({"protonet": [(0.5, 0.4)], "onnxruntime": [(0.4, 0.5), (0.6, 0.5)]})
+    text = report.report(["a machine"], kept)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert [row for row in rows if row and row[-1] in ("met", "not met")] == [
+        ["LeNet 1", "at least 0.9 x", "1.50 x", "met"],
+        ["LeNet 16", "at least 0.9 x", "0.75 x", "not met"],
+        ["networks of at least 1 x at either batch", "1 of 1", "0", "not met"],
+        ["VGG-16 1, memory", "at most 580 MiB", "600 MiB", "not met"],
+        ["from the start to an answer, processor", "at most 0.500 s", "0.500 s", "met"],
+    ]
+    assert ["OpenVINO", "LeNet", "16", "not here"] in rows
+
+
+def test_answers_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = module("engines", monkeypatch)
+    ours = np.array([[1.0, -4.0]])
+    assert engines.difference(np.array([[1.0, -3.0]]), ours) == 0.25
+    assert engines.difference(np.array([[[[1.0]], [[-4.0]]]]), ours) == 0
+    assert engines.difference(np.array([[1.0]]), ours) == float("inf")
 
 
 def test_every_network_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:

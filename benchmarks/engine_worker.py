@@ -1,0 +1,72 @@
+"""A process of one engine: requests over standard input, replies with seconds.
+
+``python engine_worker.py ENGINE PRECISION``. Each line is a request as JSON, ``[name, arguments]``;
+each answer is a line of JSON. An engine's process imports nothing of protonet.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from machine import THREADS, resident
+
+
+class Worker:
+    """The requests of a process. One network is held at a time."""
+
+    def __init__(self, engine: str, precision: str) -> None:
+        name = "protonet_deployed" if engine == "protonet" else engine
+        self.side = importlib.import_module(f"{name}_side")
+        self.precision = precision
+        self.imported = resident("VmRSS")
+        self.job: Any = None
+
+    def inference(self, model: str, inputs: str) -> None:
+        """Open a network for these inputs."""
+        self.job = None
+        values = np.load(inputs)
+        self.job = self.side.Inference(Path(model), values, self.precision, THREADS)
+
+    def run(self, iterations: int) -> float:
+        """So many passes; returns the seconds."""
+        run = self.job.run
+        began = time.perf_counter()
+        for _ in range(iterations):
+            run()
+        return time.perf_counter() - began
+
+    def results(self, path: str) -> None:
+        """Write the output of the last pass."""
+        np.save(path, self.job.output())
+
+    def memory(self) -> tuple[float, float]:
+        """MiB after the imports, and at the peak."""
+        return self.imported, resident("VmHWM")
+
+
+def main() -> None:
+    """Answer until standard input ends. What libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    worker = Worker(*sys.argv[1:])
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        try:
+            answer = getattr(worker, name)(**arguments)
+        except Exception as error:  # an engine's: it is named in the table
+            traceback.print_exc()
+            answer = {"error": f"{name}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()
