@@ -20,7 +20,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui import ui
     from nicegui.storage import Storage
 
-    from protonet.web.page import home
+    from protonet.web.page import file_field, home
     from protonet.web.page.clients import look_after_pages
     from protonet.web.page.datasets import pages as datasets
     from protonet.web.page.frame import add_static
@@ -37,6 +37,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     # The bar on top would have no name, and uploads show their own progress.
     nicegui.config.quasar_config["loadingBar"] = {"skipHijack": True}
     look_after_pages()
+    app.include_router(file_field.route())
     ui.run_with(
         app,
         storage_secret=secret,

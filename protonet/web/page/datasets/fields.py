@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from nicegui import events, ui
+from nicegui import ui
+from starlette.datastructures import UploadFile
 
 from protonet.web.datasets.forms import NamedForm
+from protonet.web.page.file_field import FileField
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.store import Job
 
@@ -79,9 +81,8 @@ class Upload:
 
     def __init__(self, label: str, most: int, accept: str = ".csv,.txt") -> None:
         self.data: bytes | None = None
-        ui.upload(
-            label=label, on_upload=self._take, auto_upload=True, max_files=1, max_file_size=most
-        ).props(f"flat bordered accept={accept}")
+        FileField(label, self._take, most=most, accept=accept)
 
-    async def _take(self, event: events.UploadEventArguments) -> None:
-        self.data = await event.file.read()
+    async def _take(self, files: Sequence[UploadFile]) -> None:
+        for each in files:
+            self.data = await each.read()

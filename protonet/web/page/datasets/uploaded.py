@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
-from nicegui import events, ui
+from nicegui import ui
+from starlette.datastructures import UploadFile
 
 from protonet.errors import UsageError
 from protonet.web.datasets import creation, forms
 from protonet.web.page.datasets.fields import ENCODINGS, FITS, Fields, Upload, submit_button
+from protonet.web.page.file_field import FileField
 from protonet.web.site import Site
 from protonet.web.store import Job
 
@@ -20,8 +23,8 @@ def vectors(site: Site) -> None:
     ).classes("quiet")
     images: list[tuple[str, BytesIO]] = []
 
-    async def take_image(event: events.UploadEventArguments) -> None:
-        images.append((event.file.name, BytesIO(await event.file.read())))
+    async def take(files: Sequence[UploadFile]) -> None:
+        images.extend([(each.filename or "", BytesIO(await each.read())) for each in files])
         here.text = f"{len(images)} image{'' if len(images) == 1 else 's'} uploaded"
 
     most = site.workspace.limits.upload
@@ -32,9 +35,7 @@ def vectors(site: Site) -> None:
         fields.number("width", "Width", None, min=1)
         fields.number("height", "Height", None, min=1)
         table = Upload("CSV", most)
-        ui.upload(label="Images", on_upload=take_image, auto_upload=True, multiple=True,
-                  max_total_size=most,
-                  ).props("flat bordered no-thumbnails accept=image/*")  # fmt: skip
+        FileField("Images", take, most=most, accept="image/*", count=None)
         here = ui.label("").classes("quiet").props('role="status"')
 
     def make(form: forms.VectorsForm) -> Job:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nicegui import ui
-from nicegui.events import UploadEventArguments
+from starlette.datastructures import UploadFile
 
 from protonet.errors import ProtonetError
 from protonet.graph.weights_report import DIFFERS, LOADED, NEW, WeightsReport
 from protonet.jobs.checks.network_report import NetworkReport
 from protonet.layers.base import shape_text
+from protonet.web.page.file_field import FileField
 from protonet.web.page.models.fields import Fields, Given
 from protonet.web.page.parts import message_of, notify_errors, run_in_thread
 from protonet.web.site import Site
@@ -39,10 +39,10 @@ class WeightsSection(Fields):
             runs.on("popup-show", self._list_runs)
             self.text("weights_at", "Snapshot (last, best, or an iteration)", "last")
             self.text("weights", "Weights file on the server")
-            self._upload = ui.upload(
-                label="or upload a file of weights", on_upload=self._uploaded, auto_upload=True,
-                max_files=1, max_file_size=site.workspace.limits.upload,
-            ).props(f"flat bordered accept={','.join(KINDS)}")  # fmt: skip
+            self._upload = FileField(
+                "or upload a file of weights", self._uploaded,
+                most=site.workspace.limits.upload, accept=",".join(KINDS),
+            )  # fmt: skip
             self.check("allow_mismatch", "Skip layers of other shapes")
         self._place = ui.column().classes("w-full gap-2 weights").props('role="status"')
         for field in self.shown.values():
@@ -78,19 +78,15 @@ class WeightsSection(Fields):
             with self._place:
                 show_weights(report.weights)
 
-    async def _uploaded(self, event: UploadEventArguments) -> None:
-        workspace = self.site.workspace
+    async def _uploaded(self, files: Sequence[UploadFile]) -> None:
         self._upload.reset()
-        with (
-            notify_errors(),
-            tempfile.TemporaryDirectory(dir=workspace.folder, prefix=".upload-") as made,
-        ):
-            path = Path(made) / "file"
-            await event.file.save(path)
-            with path.open("rb") as stream:
-                stored = await run_in_thread(store_weights, workspace, event.file.name, stream)
-            self.shown["weights_of"].value = None
-            self.shown["weights"].value = stored
+        with notify_errors():
+            for each in files:
+                stored = await run_in_thread(
+                    store_weights, self.site.workspace, each.filename or "", each.file
+                )
+                self.shown["weights_of"].value = None
+                self.shown["weights"].value = stored
 
     def _tell(self, problem: str) -> None:
         self._place.clear()

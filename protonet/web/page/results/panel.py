@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nicegui import events, ui
+from nicegui import ui
+from starlette.datastructures import UploadFile
 
 from protonet.errors import UsageError
 from protonet.jobs.run.directory import RunDirectory
 from protonet.web.datasets.databases import Databases
+from protonet.web.page.file_field import FileField
 from protonet.web.page.frame import panel
 from protonet.web.page.parts import notify_errors, run_in_thread
 from protonet.web.site import Site
@@ -80,10 +82,10 @@ class _ImageForm:
             with ui.element("div").classes("fields"):
                 self.path = ui.input("Image on the server", value=_test_image(self.place))
                 self.path.props("outlined dense").classes("field")
-                self.upload = ui.upload(
-                    label="or upload images", auto_upload=True, multiple=True, max_files=_IMAGES,
-                    max_file_size=self.workspace.limits.upload, on_multi_upload=self._uploaded,
-                ).props("flat bordered accept=image/*")  # fmt: skip
+                self.upload = FileField(
+                    "or upload images", self._uploaded, most=self.workspace.limits.upload,
+                    accept="image/*", count=_IMAGES, together=True,
+                )  # fmt: skip
             ui.button("Test one", on_click=self._named)
             self.answers = ui.column().classes("w-full answer")
 
@@ -95,17 +97,17 @@ class _ImageForm:
                 raise UsageError(f"{name}: no such file")
             await self._answer(file, name)
 
-    async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
+    async def _uploaded(self, files: Sequence[UploadFile]) -> None:
         """Answer for each image; one that cannot be read does not end the rest."""
         self.upload.reset()
         folder = self.workspace.folder
         with self._answering(), tempfile.TemporaryDirectory(dir=folder, prefix=".test-") as made:
-            for number, upload in enumerate(event.files):
-                file = Path(made) / str(number) / safe_name(upload.name).name
+            for number, upload in enumerate(files):
+                file = Path(made) / str(number) / safe_name(upload.filename or "").name
                 file.parent.mkdir()
                 file.write_bytes(await upload.read())
                 with notify_errors():
-                    await self._answer(file, file.name, several=len(event.files) > 1)
+                    await self._answer(file, file.name, several=len(files) > 1)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
