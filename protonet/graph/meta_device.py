@@ -95,9 +95,9 @@ def supports_low_precision(
     layer: Layer, shapes: Sequence[Shape], device: Device, dtype: Any, fused: Sequence[Layer] = ()
 ) -> bool:
     """Whether a layer can compute in ``dtype``, a 16-bit type, on a device: its traits say that
-    kernels do all arithmetic, and each has a tuned version for the type. Never on a CPU.
+    kernels do all arithmetic, and each has a tuned version for the type.
     """
-    if device.is_cpu or not layer.traits.in_kernels:
+    if not layer.traits.in_kernels:
         return False
     probe = _KernelProbe(device)
     build_on(probe, layer, shapes, dtype, fused=fused)

@@ -66,6 +66,8 @@ class Net(Runner):
             multiplied by ``loss_scale``.
         params_of: a net whose parameters this one shares, for layers of the same name and shapes:
             the train net of a test net.
+        keep_weights: parameters are changed by ``load`` and ``share_with`` only, so that layers may
+            keep them in another form, rounded and packed.
 
     Raises:
         DeviceError: when the arrays do not fit into the device's memory.
@@ -85,6 +87,7 @@ class Net(Runner):
         precision: Any = np.float32,
         memory_of: Net | None = None,
         params_of: Net | None = None,
+        keep_weights: bool = False,
     ) -> None:
         if gradients is None:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
@@ -104,6 +107,8 @@ class Net(Runner):
         self.layers = prepared_layers(
             plan, device, self.dtype, seed, self.clock, gradients=gradients
         )
+        for layer in self.layers:
+            layer.keeps_weights = keep_weights
         self.store = self._make_params(params_of.params if params_of is not None else {})
         self._of_batches: dict[tuple[Shape, ...], Passes] = {}
         check_batches(plan, self.layers)
@@ -145,7 +150,11 @@ class Net(Runner):
         Raises:
             FormatError: listing every such layer otherwise; then nothing is loaded.
         """
-        return load_params(self.layers, weights, source, self.device, allow_mismatch=allow_mismatch)
+        report = load_params(
+            self.layers, weights, source, self.device, allow_mismatch=allow_mismatch
+        )
+        self._forget_weights()
+        return report
 
     def share_with(self, other: Net) -> None:
         """Share the parameters of another net, not their gradients, for layers of the same name.
@@ -154,6 +163,7 @@ class Net(Runner):
             FormatError: where parameters differ in count or shape; then nothing is shared.
         """
         share_params(self.plan, self.layers, other.params)
+        self._forget_weights()
         self._show_params()
         self._prepare()
 
@@ -235,6 +245,12 @@ class Net(Runner):
             self._show_params()
             build_layers(plan, self.layers, self._arrays.data, again=again)
         self._prepare()
+
+    def _forget_weights(self) -> None:
+        """Tell the layers of every batch that parameters have changed."""
+        for layers in (self.layers, *(passes.layers for passes in self._of_batches.values())):
+            for layer in layers:
+                layer.forget_weights()
 
     def _show_params(self) -> None:
         """Make tops that show parameters views of them."""

@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import elementwise, native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import STORED, Kernel
 
 
 class Activation(Kernel):
@@ -64,11 +64,13 @@ class Rectifier(Activation):
 class NativeRectifier(Rectifier, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().rectify(x, y, self.slope)
+        native.of(self.dtype).rectify(x, y, self.slope)
 
     def backward(self, dy: Array, sided: Array, dx: Array) -> None:
-        native.load().rectify_back(dy, sided, dx, self.slope)
+        native.of(self.dtype).rectify_back(dy, sided, dx, self.slope)
 
 
 class Bounds(Activation):
@@ -104,11 +106,13 @@ class Bounds(Activation):
 class NativeBounds(Bounds, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().clip(x, y, self.low, self.high)
+        native.of(self.dtype).clip(x, y, self.low, self.high)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        native.load().clip_back(dy, x, dx, self.low, self.high, self.is_open)
+        native.of(self.dtype).clip_back(dy, x, dx, self.low, self.high, self.is_open)
 
 
 class ELU(Activation):
@@ -142,11 +146,13 @@ class ELU(Activation):
 class NativeELU(ELU, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().elu(x, y, self.alpha)
+        native.of(self.dtype).elu(x, y, self.alpha)
 
     def backward(self, dy: Array, y: Array, sided: Array, dx: Array) -> None:
-        native.load().elu_back(dy, y, sided, dx, self.alpha)
+        native.of(self.dtype).elu_back(dy, y, sided, dx, self.alpha)
 
 
 class Swish(Activation):
@@ -181,11 +187,13 @@ class Swish(Activation):
 class NativeSwish(Swish, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().swish(x, y, self.beta)
+        native.of(self.dtype).swish(x, y, self.beta)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        native.load().swish_back(dy, x, dx, self.beta)
+        native.of(self.dtype).swish_back(dy, x, dx, self.beta)
 
 
 class Sigmoid(Activation):
@@ -203,11 +211,13 @@ class Sigmoid(Activation):
 class NativeSigmoid(Sigmoid, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().sigmoid(x, y)
+        native.of(self.dtype).sigmoid(x, y)
 
     def backward(self, dy: Array, y: Array, dx: Array) -> None:
-        native.load().sigmoid_back(dy, y, dx)
+        native.of(self.dtype).sigmoid_back(dy, y, dx)
 
 
 class TanH(Activation):
@@ -225,11 +235,13 @@ class TanH(Activation):
 class NativeTanH(TanH, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().tanh(x, y)
+        native.of(self.dtype).tanh(x, y)
 
     def backward(self, dy: Array, y: Array, dx: Array) -> None:
-        native.load().tanh_back(dy, y, dx)
+        native.of(self.dtype).tanh_back(dy, y, dx)
 
 
 class Softplus(Activation):
@@ -247,11 +259,13 @@ class Softplus(Activation):
 class NativeSoftplus(Softplus, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().softplus(x, y)
+        native.of(self.dtype).softplus(x, y)
 
     def backward(self, dy: Array, y: Array, dx: Array) -> None:
-        native.load().softplus_back(dy, y, dx)
+        native.of(self.dtype).softplus_back(dy, y, dx)
 
 
 class Absolute(Activation):
@@ -271,8 +285,10 @@ class Absolute(Activation):
 class NativeAbsolute(Absolute, processor="native"):
     """One pass."""
 
+    dtypes = STORED
+
     def forward(self, x: Array, y: Array) -> None:
-        native.load().absolute(x, y)
+        native.of(self.dtype).absolute(x, y)
 
     def backward(self, dy: Array, x: Array, dx: Array) -> None:
-        native.load().absolute_back(dy, x, dx)
+        native.of(self.dtype).absolute_back(dy, x, dx)

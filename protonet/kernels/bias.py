@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import STORED, Kernel
 
 
 class BiasGradient(Kernel):
@@ -45,9 +45,11 @@ class BiasGradient(Kernel):
 class NativeBiasGradient(BiasGradient, processor="native"):
     """In one pass."""
 
+    dtypes = STORED
+
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._learn = native.load().learn_bias
+        self._learn = native.of(self.dtype).learn_bias
 
     def learn(self, dy: Array, y: Array | None, db: Array | None) -> None:
         self._learn(dy, y, db, *self._extents)

@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Condition, Kernel
+from protonet.kernels.kernel import STORED, Condition, Kernel
 
 FEW_BOTTOMS = Condition("fewer than 256 bottoms", lambda _shape, count: count < 256)
 """So that the argmax fits into a byte."""
@@ -104,13 +104,15 @@ class Combine(Kernel):
 class NativeCombine(Combine, processor="native"):
     """One pass each."""
 
+    dtypes = STORED
+
     winners = np.uint8
 
     requires = (FEW_BOTTOMS,)
 
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], count: int) -> None:
         super().__init__(device, dtype, shape, count)
-        self._module = native.load()
+        self._module = native.of(self.dtype)
 
     def add(self, a: Array, b: Array, out: Array) -> None:
         self._module.add(a, b, out)
@@ -172,11 +174,13 @@ class Parts(Kernel):
 class NativeParts(Parts, processor="native"):
     """Strided copies of rows."""
 
+    dtypes = STORED
+
     requires = (Condition("no empty part", lambda rows, lengths: rows * min(lengths) > 0),)
 
     def __init__(self, device: Device, dtype: Any, rows: int, lengths: Sequence[int]) -> None:
         super().__init__(device, dtype, rows, lengths)
-        self._copy = native.load().copy_rows
+        self._copy = native.of(self.dtype).copy_rows
 
     def take(self, large: Array, place: int, part: Array) -> None:
         length = self.lengths[place]

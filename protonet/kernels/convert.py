@@ -8,6 +8,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
+from protonet.kernels import native
 from protonet.kernels.kernel import Kernel
 
 
@@ -29,3 +30,15 @@ class Convert(Kernel):
     def widen(self, x: Array, y: Array) -> None:
         """Write ``x`` to ``y``, float32: exactly."""
         self.xp.copyto(y.reshape(-1), x.reshape(-1), casting="same_kind")
+
+
+class NativeConvert(Convert, processor="native"):
+    """One pass."""
+
+    dtypes = frozenset({"bfloat16"})
+
+    def narrow(self, x: Array, y: Array) -> None:
+        native.load().narrow(x, native.words(y))
+
+    def widen(self, x: Array, y: Array) -> None:
+        native.load().widen(native.words(x), y)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition, Kernel
+from protonet.kernels.kernel import OTHERWISE, STORED, Algorithm, Condition, Kernel
 from protonet.kernels.windows import MODEST, Windows
 
 DEPTHWISE = Condition(
@@ -61,6 +64,12 @@ class Convolve(Kernel):
             )  # so that the memory is counted
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
+
+    keeps_weights = False
+    """Whether the weights change before ``forget_weights`` only, and may be kept packed."""
+
+    def forget_weights(self) -> None:
+        """The weights have changed."""
 
     def forward(
         self,
@@ -123,13 +132,15 @@ class Convolve(Kernel):
 class NativeConvolve(Convolve, processor="native"):
     """In one or two axes, with implicit im2col."""
 
+    dtypes = STORED
+    instructions: ClassVar[Mapping[str, str]] = {"bfloat16": "avx512_bf16"}
     requires = (
         Condition("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
         MODEST,
     )
     algorithms = (
         Algorithm("a plane at a time", DEPTHWISE),
-        Algorithm("products of matrices", OTHERWISE),
+        Algorithm("products of matrices; of bfloat16 by AMX or AVX512_BF16", OTHERWISE),
     )
 
     def __init__(
@@ -149,13 +160,14 @@ class NativeConvolve(Convolve, processor="native"):
             weights = weights * 36 // math.prod(windows.kernel)  # transformed
         device.note_workspace(weights, weights)
         self._scaled: Array | None = None
+        self._packed: Array | None = None
         self._depthwise = DEPTHWISE.holds(channels, group)
         self._counts = (channels, outputs, group)
 
     @cached_property
     def _native(self) -> Any:
         """Constructed lazily: a memory estimate needs none of its tables."""
-        module, w = native.load(), self.windows.effective
+        module, w = native.of(self.dtype), self.windows.effective
         channels, outputs, group = self._counts
 
         def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
@@ -185,13 +197,26 @@ class NativeConvolve(Convolve, processor="native"):
         rectify: bool = False,
     ) -> None:
         if not self._depthwise:
-            self._native.forward(x, w, factor, bias, y, rectify)
+            if self.keeps_weights and self.dtype.itemsize == 2:
+                self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify)
+            else:
+                self._native.forward(x, w, factor, bias, y, rectify)
             return
         if factor is not None:
             if self._scaled is None:
-                self._scaled = self.scratch(w.shape)
+                self._scaled = self.scratch(w.shape, self.real)
             w = self.xp.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=self._scaled)
         self._native.forward(x, w, bias, y, rectify)
+
+    def forget_weights(self) -> None:
+        self._packed = None
+
+    def _pack(self, w: Array) -> Array:
+        """The weights in bfloat16, in tiles."""
+        if self._packed is None:
+            self._packed = self.scratch((self._native.packed_size(),), np.uint32)
+            self._native.pack(w, self._packed)
+        return self._packed
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         self._native.backward(dy, w, dx)

@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import STORED, Kernel
 from protonet.kernels.random_stream import RandomStream
 
 
@@ -45,9 +45,11 @@ class Drop(Kernel):
 class NativeDrop(Drop, processor="native"):
     """The same numbers, generated where they are used; the mask is stored as bits."""
 
+    dtypes = STORED
+
     def __init__(self, device: Device, dtype: Any, shape: tuple[int, ...], ratio: float) -> None:
         super().__init__(device, dtype, shape, ratio)
-        self._module = native.load()
+        self._module = native.of(self.dtype)
         self._runs: list[tuple[slice, Array, tuple[int, ...]]] = []
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -48,13 +48,17 @@ NONEMPTY = Condition(
 """Of kernels over items x channels x places."""
 
 
+STORED = frozenset({"float32", "bfloat16"})
+"""The types that compiled kernels of CPUs store values in."""
+
+
 class Kernel:
     """An array operation for fixed shapes: made once, when a net is built, and called often.
 
     A direct subclass is the definition, written on ``xp``, which the tests trust and which works
     on every device and dtype. Its subclasses with a ``processor`` are tuned versions of it:
-    ``"native"`` for float32 on the CPU (``kernels/native``), ``"cuda"`` for the ``dtypes`` that it
-    names on a GPU (``kernels/cuda``, in the module of the same name as the definition's).
+    ``"native"`` on the CPU (``kernels/native``), ``"cuda"`` on a GPU (``kernels/cuda``, in the
+    module of the same name as the definition's), for the ``dtypes`` that it names.
     ``make`` selects one; a tuned version may decline arguments that it does not support
     (``requires``).
 
@@ -71,6 +75,8 @@ class Kernel:
     """Of a definition: it only moves values, of any type."""
     dtypes: ClassVar[frozenset[str]] = frozenset({"float32"})
     """Of a tuned version: the supported dtypes."""
+    instructions: ClassVar[Mapping[str, str]] = {}
+    """Of a tuned version: an instruction beyond the compiled set that a dtype needs."""
     requires: ClassVar[tuple[Condition, ...]] = ()
     """Of a tuned version: what must hold for the definition's arguments."""
     algorithms: ClassVar[tuple[Algorithm, ...]] = ()
@@ -111,9 +117,15 @@ class Kernel:
         if processor == "cuda":
             cuda.load(cls.__module__.rpartition(".")[2])
         tuned = cls._tuned.get(processor)
-        if tuned is None or np.dtype(dtype).name not in tuned.dtypes:
+        if tuned is None or not tuned.stores(np.dtype(dtype).name):
             return None
         return tuned if tuned.supports(*args, **more) else None  # type: ignore[return-value]
+
+    @classmethod
+    def stores(cls, dtype: str) -> bool:
+        """Whether this version supports values of a type on this processor."""
+        needed = cls.instructions.get(dtype)
+        return dtype in cls.dtypes and (needed is None or native.has(needed))
 
     @classmethod
     def supports(cls, *args: Any, **more: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import STORED, Kernel
 from protonet.kernels.pooling import AveragePool
 from protonet.kernels.windows import Windows
 
@@ -96,10 +96,12 @@ class LRNAcrossChannels(LRNKernel):
 class NativeLRNAcrossChannels(LRNAcrossChannels, processor="native"):
     """All channels of a few places at a time; only s is kept."""
 
+    dtypes = STORED
+
     def __init__(self, device: Device, dtype: Any, *args: Any, **more: Any) -> None:
         super().__init__(device, dtype, *args, **more)
         items, channels, height, width = self.shape
-        self._native = native.load().AcrossChannels(
+        self._native = native.of(self.dtype).AcrossChannels(
             items, channels, height * width, self.size, self.alpha, self.beta, self.k
         )
 

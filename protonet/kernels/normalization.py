@@ -7,7 +7,7 @@ from typing import Any
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import NONEMPTY, Kernel
+from protonet.kernels.kernel import NONEMPTY, STORED, Kernel
 from protonet.ranks.communicator import ALONE
 
 
@@ -183,13 +183,15 @@ class BatchNormScale(Kernel):
 class NativeBatchNormScale(BatchNormScale, processor="native"):
     """Each channel in two passes, the second from the cache; no scratch of x's size."""
 
+    dtypes = STORED
+
     requires = (NONEMPTY,)
 
     def __init__(
         self, device: Device, dtype: Any, items: int, channels: int, places: int, eps: float
     ) -> None:
         super().__init__(device, dtype, items, channels, places, eps)
-        module = native.load()
+        module = native.of(self.dtype)
         self._native = module.Normalization(items, channels, places, eps)
         self._affine = module.Scaling(items, channels, places)
 

@@ -10,7 +10,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.kernel import STORED, Kernel
 from protonet.kernels.windows import ADJACENT, MODEST, Windows
 
 LOWEST = -float(np.finfo(np.float32).max)
@@ -123,12 +123,14 @@ class MaxPool(PickPool):
 class NativeMaxPool(MaxPool, processor="native"):
     """Vectors of adjacent windows."""
 
+    dtypes = STORED
+
     requires = (MODEST, ADJACENT)
 
     @cached_property
     def _native(self) -> Any:
         planes = self._top[0] * self._top[1]
-        return native.load().MaxPool(planes, *native_windows(self.windows.effective))
+        return native.of(self.dtype).MaxPool(planes, *native_windows(self.windows.effective))
 
     def forward(self, x: Array, y: Array, places: Array | None) -> None:
         self._native.forward(x, y, places)
@@ -180,12 +182,14 @@ class AveragePool(Pool):
 class NativeAveragePool(AveragePool, processor="native"):
     """A depthwise convolution with weights of 1."""
 
+    dtypes = STORED
+
     requires = (MODEST,)
 
     @cached_property
     def _native(self) -> Any:
         planes = self._top[0] * self._top[1]
-        return native.load().AveragePool(planes, *native_windows(self.windows.effective))
+        return native.of(self.dtype).AveragePool(planes, *native_windows(self.windows.effective))
 
     def forward(self, x: Array, y: Array) -> None:
         self._native.forward(x, y)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import Kernel
+from protonet.kernels.convolution import Convolve
+from protonet.kernels.kernel import STORED, Kernel
+from protonet.kernels.windows import Windows
 
 
 class Product(Kernel):
@@ -29,6 +32,12 @@ class Product(Kernel):
         self._w = (inputs, outputs) if transposed else (outputs, inputs)
         self._dw: Array | None = None
         self._more: Array | None = None
+
+    keeps_weights = False
+    """As of ``Convolve``."""
+
+    def forget_weights(self) -> None:
+        """The weights have changed."""
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
@@ -67,17 +76,35 @@ class Product(Kernel):
 
 
 class NativeProduct(Product, processor="native"):
-    """Accumulates in place."""
+    """Accumulates in place; of bfloat16, as a convolution of images of one place."""
+
+    dtypes = STORED
+    instructions: ClassVar[Mapping[str, str]] = {"bfloat16": "avx512_bf16"}
 
     def __init__(
         self, device: Device, dtype: Any, rows: int, inputs: int, outputs: int, transposed: bool
     ) -> None:
         super().__init__(device, dtype, rows, inputs, outputs, transposed)
         self._multiply = native.load().multiply
+        self._convolve: Convolve | None = None
+        if self.dtype.itemsize == 2 and not transposed:
+            one = Windows((1, 1), (1, 1), (1, 1), (0, 0), (1, 1), (1, 1))
+            self._convolve = Convolve.make(device, dtype, one, rows, inputs, outputs, 1)
+
+    def forget_weights(self) -> None:
+        if self._convolve is not None:
+            self._convolve.forget_weights()
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
+        if self._convolve is not None:
+            self._convolve.keeps_weights = self.keeps_weights
+            self._convolve.forward(x, w, bias, y, rectify=rectify)
+            return
+        if self.dtype.itemsize == 2:
+            super().forward(x, w, bias, y, rectify=rectify)
+            return
         self._multiply(
             x.reshape(self._x),
             False,
@@ -90,16 +117,33 @@ class NativeProduct(Product, processor="native"):
         )
 
     def accumulate(self, x: Array, w: Array, y: Array) -> None:
+        if self.dtype.itemsize == 2:
+            super().accumulate(x, w, y)
+            return
         self._multiply(
             x.reshape(self._x), False, w, not self.transposed, y.reshape(self._y), True, None, False
         )
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
+        if self._convolve is not None:
+            self._convolve.backward(dy, w, dx)
+            return
+        if self.dtype.itemsize == 2:
+            super().backward(dy, w, dx)
+            return
         self._multiply(
             dy.reshape(self._y), False, w, self.transposed, dx.reshape(self._x), False, None, False
         )
 
     def learn(self, dy: Array, x: Array, dw: Array, *, add: bool = True) -> None:
+        if self._convolve is not None:
+            if not add:
+                dw.fill(0.0)
+            self._convolve.learn(dy, x, dw)
+            return
+        if self.dtype.itemsize == 2:
+            super().learn(dy, x, dw, add=add)
+            return
         dy, x = dy.reshape(self._y), x.reshape(self._x)
         left, right = (x, dy) if self.transposed else (dy, x)
         if x.size:

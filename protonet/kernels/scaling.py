@@ -9,7 +9,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.kernel import NONEMPTY, Kernel
+from protonet.kernels.kernel import NONEMPTY, STORED, Kernel
 
 
 class Scaling(Kernel):
@@ -87,11 +87,13 @@ class Scaling(Kernel):
 class NativeScaling(Scaling, processor="native"):
     """One pass over the values in each direction."""
 
+    dtypes = STORED
+
     requires = (NONEMPTY,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._native = native.load().Scaling(items, channels, places)
+        self._native = native.of(self.dtype).Scaling(items, channels, places)
 
     def forward(
         self, x: Array, s: Array | None, b: Array | None, y: Array, *, rectify: bool = False
@@ -162,11 +164,13 @@ class ParametricRectifier(Kernel):
 class NativeParametricRectifier(ParametricRectifier, processor="native"):
     """One pass in each direction."""
 
+    dtypes = STORED
+
     requires = (NONEMPTY,)
 
     def __init__(self, device: Device, dtype: Any, items: int, channels: int, places: int) -> None:
         super().__init__(device, dtype, items, channels, places)
-        self._native = native.load().Scaling(items, channels, places)
+        self._native = native.of(self.dtype).Scaling(items, channels, places)
 
     def forward(self, x: Array, a: Array, y: Array) -> None:
         self._native.lean(x, a, y)

@@ -177,15 +177,13 @@ class LayerContext:
 
 @dataclass(frozen=True)
 class Fused:
-    """The layers fused into one, in order: its passes compute them as well.
-
-    ``rectify`` tells whether the last of them is a rectifier.
-    """
+    """The layers fused into one, in order: its passes compute them as well."""
 
     layers: tuple[Layer, ...] = ()
 
     @property
     def rectify(self) -> bool:
+        """Whether the last of them is a rectifier."""
         return bool(self.layers) and self.layers[-1].traits.kind is Kind.RECTIFIER
 
 
@@ -202,6 +200,7 @@ class Layer:
     - ``no_gradient``: the bottoms that never get a gradient (labels).
     - ``is_loss``: the first top has loss_weight 1 by default, and a missing top is added.
     - ``traits``: what a plan may do with it.
+    - ``keeps_weights``: parameters change before ``forget_weights`` only: kernels may pack them.
     """
 
     type: ClassVar[str] = ""
@@ -223,6 +222,7 @@ class Layer:
         self.device: Device
         self.random: RandomStream
         self.gradients = True
+        self.keeps_weights = False
         self.dtype: Any = np.float32
 
     @property
@@ -239,8 +239,6 @@ class Layer:
     def xp(self) -> Any:
         """The array module of the device: numpy or cupy."""
         return self.device.xp
-
-    # The contract.
 
     def setup(self) -> None:
         """Read ``self.spec`` into attributes; raise LayerError for invalid values."""
@@ -274,14 +272,15 @@ class Layer:
         """Write each bottom gradient (None = not needed); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def forget_weights(self) -> None:
+        """The parameters have changed: discard what was derived from them."""
+
     def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
         """Convert the arrays of a weights file to this layer's parameters; None: unchanged.
 
         For layers whose parameters are stored in more than one form.
         """
         return weights
-
-    # Helpers.
 
     def scratch(self, shape: Shape, dtype: Any = None) -> Array:
         """An uninitialized array."""

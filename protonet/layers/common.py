@@ -89,9 +89,13 @@ class InnerProduct(Layer):
         self._product = Product.make(
             self.device, self.dtype, rows, inputs, self.outputs, self.transpose
         )
+        self._product.keeps_weights = self.keeps_weights
         self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
         if self.spec.inner_product_param.normalize:
             self._rows = UnitRows(self, self.outputs, inputs)
+
+    def forget_weights(self) -> None:
+        self._product.forget_weights()
 
     def _extents(self, shape: Shape) -> tuple[int, int]:
         """Rows and columns of the bottom."""

@@ -90,7 +90,11 @@ class ConvolutionBase(SlidingWindow):
         self._convolve = Convolve.make(
             self.device, self.dtype, *self.kernel_for(shapes), self.engine
         )
+        self._convolve.keeps_weights = self.keeps_weights
         self._bias = BiasGradient.make(self.device, self.dtype, *self.flat(shapes))
+
+    def forget_weights(self) -> None:
+        self._convolve.forget_weights()
 
     @property
     def bias(self) -> Array | None:
@@ -120,8 +124,7 @@ class Convolution(ConvolutionBase):
     Spec:
         convolution_param: num_output, kernel_size (or kernel_h, kernel_w), stride (1), pad (0),
         dilation (1), group (1), bias_term (true), fillers, axis (1). engine selects the kernels on
-        a
-        GPU: CAFFE protonet's, CUDNN those of cuDNN if it is installed, DEFAULT the fastest.
+        a GPU: CAFFE protonet's, CUDNN those of cuDNN if it is installed, DEFAULT the fastest.
         force_nd_im2col is accepted and ignored.
     Raises:
         LayerError: without num_output or kernel, for a setting in two forms, a group that does not
@@ -314,12 +317,8 @@ class Deconvolution(ConvolutionBase):
         return self.declare_shaped(shape, self.outputs)
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
-        axis = self.channel_axis(shapes)
-        items, channels, spatial = (
-            math.prod(shapes[0][:axis]),
-            shapes[0][axis],
-            shapes[0][axis + 1 :],
-        )
+        axis, shape = self.channel_axis(shapes), shapes[0]
+        items, channels, spatial = math.prod(shape[:axis]), shape[axis], shape[axis + 1 :]
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)
         return windows, items, self.outputs, channels, self.groups(channels)
 

@@ -10,6 +10,7 @@ from protonet.graph.fusion import fuse
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.types import Types, all_of, choose_types
+from protonet.kernels import native
 from protonet.precision import type_of
 from tests.graph.nets import SEED, plan_of
 from tests.kernels.cuda.emulation import EmulatedDevice, needs_compiler
@@ -73,10 +74,10 @@ def test_in_float32_and_float64_all_values_are_of_one_type() -> None:
     assert {all_of(np.float64).of(value) for value in plan.values} == {np.dtype(np.float64)}
 
 
-def test_a_cpu_computes_in_float32() -> None:
+def test_a_cpu_computes_in_float32_and_moves_in_float16() -> None:
     plan = plan_of(CUT)
     types = types_of(plan)
-    assert types.steps == {}
+    assert {plan.steps[index].name for index in types.steps} == {"flat"}
     ip = [step.name for step in plan.steps].index("ip")
     assert types.needs_cast(ip, plan.last["flat"])
     assert not types.needs_cast(ip, plan.last["x"])
@@ -157,7 +158,11 @@ def test_a_net_learns_what_it_does_in_float32(
     found, others, net = learned(device(), precision, packed=share, fuse=share)
     steps = {net.plan.steps[index].name for index in net.layout.types.steps}
     computed = {"c1", "n1", "c2", "sum", "c3", "lrn", "p1", "both", "drop", "ave", "ip"}
-    assert steps & computed == (set() if device is Device else computed)
+    if device is Device and precision == "float16":
+        computed = {"both"}  # only moves
+    elif device is Device and not native.has("avx512_bf16"):
+        computed -= {"c1", "c2", "ip"}
+    assert steps & computed == computed
     assert found == pytest.approx(loss, rel=apart)
     assert np.linalg.norm(others - gradients) <= apart * np.linalg.norm(gradients)
 

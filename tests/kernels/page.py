@@ -31,6 +31,12 @@ BEGIN = "<!-- below: written by `python -m tests.kernels.page` -->\n"
 LIBRARIES = {"cublas": "cuBLAS", "cudnn": "cuDNN", "matmul": "BLAS"}
 """By the attribute through which code gets at them."""
 
+MODULES = (
+    *("native.load()", "native.of(self.dtype)"),
+    *("self._module", "module"),
+)
+"""What code calls the C++ modules."""
+
 TYPES = ("float32", "TF32", "float16", "bfloat16")
 
 
@@ -65,7 +71,7 @@ class Reach:
                 self.visit(names.get(node.id))
             elif isinstance(node, ast.Attribute):
                 self.attributes.add(node.attr)
-                if ast.unparse(node.value) in ("native.load()", "self._module", "module"):
+                if ast.unparse(node.value) in MODULES:
                     self.compiled.add(node.attr)
             elif isinstance(node, ast.Constant) and node.value in cuda.sources():
                 self.sources.add(node.value)
@@ -143,12 +149,13 @@ def instruction_sets() -> str:
 
 
 @cache
-def bound() -> dict[str, str]:
-    """In which file of C++ each name is bound."""
-    found = {}
+def bound() -> dict[str, set[str]]:
+    """In which files of C++ each name is bound: those of bfloat16 may have one of their own."""
+    found: dict[str, set[str]] = {}
     for path in sorted((KERNELS / "native").glob("*.cpp")):
         pattern = r'(?:m\.def\(\s*|nb::class_<\w+>\(m, )"(\w+)"'
-        found |= dict.fromkeys(re.findall(pattern, path.read_text()), path.name)
+        for name in re.findall(pattern, path.read_text()):
+            found.setdefault(name, set()).add(path.name)
     return found
 
 
@@ -168,7 +175,8 @@ def included(files: Iterable[str]) -> set[str]:
 def files_of(processor: str, reach: Reach) -> list[str]:
     """Where a version is: not what all versions share."""
     if processor == "native":
-        return [f"native/{name}" for name in sorted({bound()[each] for each in reach.compiled})]
+        files = {name for each in reach.compiled for name in bound()[each]}
+        return [f"native/{name}" for name in sorted(files)]
     modules = {each for each in reach.modules if each.startswith("cuda.")} - {"cuda.launch"}
     names = [f"{each.replace('.', '/')}.py" for each in modules]
     return sorted(names + [f"cuda/{each}.cu" for each in reach.sources])
@@ -195,7 +203,10 @@ def tested(path: Path) -> str:
 def types_of(version: type[Kernel], reach: Reach) -> str:
     types = version.dtypes | ({"TF32"} if "tf32" in reach.attributes else set())
     assert types <= set(TYPES), types
-    return ", ".join(name for name in TYPES if name in types)
+    needed = {
+        name: f" ({what.upper()})" for name, what in getattr(version, "instructions", {}).items()
+    }
+    return ", ".join(f"{name}{needed.get(name, '')}" for name in TYPES if name in types)
 
 
 def conditions(version: type[Kernel]) -> str:

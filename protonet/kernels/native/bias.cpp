@@ -5,7 +5,6 @@
 
 #include "arrays.h"
 #include "pool.h"
-#include "vec.h"
 
 namespace nb = nanobind;
 
@@ -15,7 +14,8 @@ namespace {
 inline Vec passed(Vec y, Vec dy) { return y > Vec{} ? dy : Vec{}; }
 
 // One channel of one image. With y, dy is masked in place.
-float sum_plane(float* dy, const float* y, Index places) {
+template <class T>
+float sum_plane(T* dy, const T* y, Index places) {
   Vec sums[2] = {};
   Index i = 0;
   auto take = [&](Index at, Index count) {
@@ -34,7 +34,8 @@ float sum_plane(float* dy, const float* y, Index places) {
   return sum(sums[0] + sums[1]);
 }
 
-void learn_planes(float* dy, const float* y, float* db, Index items, Index channels,
+template <class T>
+void learn_planes(T* dy, const T* y, float* db, Index items, Index channels,
                   Index places) {
   // A task handles several adjacent channels: their planes are contiguous.
   const Index group = std::clamp<Index>((1 << 14) / std::max<Index>(1, places * items), 1, 64);
@@ -51,12 +52,13 @@ void learn_planes(float* dy, const float* y, float* db, Index items, Index chann
 }
 
 // Channels-last layout: channels are contiguous, one value per place.
-void learn_columns(float* dy, const float* y, float* db, Index items, Index channels) {
+template <class T>
+void learn_columns(T* dy, const T* y, float* db, Index items, Index channels) {
   for (Index c = 0; c < channels; c += kLanes) {
     const Index here = std::min(kLanes, channels - c);
     Vec total{};
     for (Index n = 0; n < items; ++n) {
-      float* at = dy + n * channels + c;
+      T* at = dy + n * channels + c;
       Vec value = load_some(at, here);
       if (y != nullptr) {
         value = passed(load_some(y + n * channels + c, here), value);
@@ -68,15 +70,14 @@ void learn_columns(float* dy, const float* y, float* db, Index items, Index chan
   }
 }
 
-}  // namespace
-
-void add_bias(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
   m.def(
       "learn_bias",
-      [](MutableFloats dy, std::optional<Floats> y, std::optional<MutableFloats> db, Index items,
+      [](MutableValues<T> dy, GivenValues<T> y, Taken db, Index items,
          Index channels, Index places) {
-        const float* mask = y ? y->data() : nullptr;
-        float* total = db ? db->data() : nullptr;
+        const T* mask = at(y);
+        float* total = at(db);
         if (places == 1) return learn_columns(dy.data(), mask, total, items, channels);
         nb::gil_scoped_release free;
         learn_planes(dy.data(), mask, total, items, channels, places);
@@ -84,4 +85,10 @@ void add_bias(nb::module_& m) {
       nb::arg("dy"), nb::arg("y").none(), nb::arg("db").none(), nb::arg("items"),
       nb::arg("channels"), nb::arg("places"),
       "With y, make dy 0 where y is not above 0; then add its sums over items and places to db.");
+}
+
+}  // namespace
+
+void add_bias(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

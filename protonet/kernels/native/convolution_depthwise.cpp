@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 
 #include "arrays.h"
+#include "as_floats.h"
 #include "pass.h"
 
 namespace nb = nanobind;
@@ -19,29 +20,37 @@ class Depthwise {
                        : learning_of<FromCopy>(forward_.sweep.grids[0], g.stride.y);
   }
 
-  void forward(const float* x, const float* w, const float* bias, float* y, bool rectify) const {
+  template <class T>
+  void forward(const T* x, const float* w, const float* bias, T* y, bool rectify) const {
     over_planes([&](Index plane) {
+      const float* from = read_floats(x + plane * g_.size(), g_.size(), Scratch::kImage);
       for (Index m = 0; m < each_; ++m) {
         const Index output = plane % channels_ * each_ + m;
-        forward_.run(x + plane * g_.size(), w + output * g_.taps(),
-                     bias == nullptr ? 0.0f : bias[output], rectify, false,
-                     y + (plane * each_ + m) * g_.places());
+        T* result = y + (plane * each_ + m) * g_.places();
+        float* to = floats_for(result, g_.places(), Scratch::kStrips);
+        forward_.run(from, w + output * g_.taps(), bias == nullptr ? 0.0f : bias[output], rectify,
+                     false, to);
+        write_back(to, result, g_.places());
       }
     }, forward_);
   }
 
-  void backward(const float* dy, const float* w, float* dx) const {
+  template <class T>
+  void backward(const T* dy, const float* w, T* dx) const {
     over_planes([&](Index plane) {
+      float* to = floats_for(dx + plane * g_.size(), g_.size(), Scratch::kImage);
       for (Index m = 0; m < each_; ++m)
-        backward_.run(dy + (plane * each_ + m) * g_.places(),
-                      w + (plane % channels_ * each_ + m) * g_.taps(), 0.0f, false, m > 0,
-                      dx + plane * g_.size());
+        backward_.run(read_floats(dy + (plane * each_ + m) * g_.places(), g_.places(),
+                                  Scratch::kStrips),
+                      w + (plane % channels_ * each_ + m) * g_.taps(), 0.0f, false, m > 0, to);
+      write_back(to, dx + plane * g_.size(), g_.size());
     }, backward_);
   }
 
   // Accumulate the images of a channel in order, so that the sums do not depend on the thread
   // count.
-  void learn(const float* dy, const float* x, float* dw) const {
+  template <class T>
+  void learn(const T* dy, const T* x, float* dw) const {
     const Index outputs = channels_ * each_, taps = g_.taps();
     parallel_planes(outputs, images_ * g_.places() * taps, [&](Index first, Index last) {
       Vec* totals = reinterpret_cast<Vec*>(thread_scratch(Scratch::kTotals, taps * kLanes));
@@ -61,12 +70,16 @@ class Depthwise {
     });
   }
 
-  void learn_output(const float* dy, const float* x, Index output, Vec* totals, float* dw) const {
+  template <class T>
+  void learn_output(const T* dy, const T* x, Index output, Vec* totals, float* dw) const {
     const Index taps = g_.taps(), often = std::max<Index>(1, 4096 / g_.places());
     for (Index k = 0; k < taps; ++k) totals[k] = Vec{};
     for (Index n = 0; n < images_; ++n) {
-      learn_plane(dy + (n * channels_ * each_ + output) * g_.places(),
-                  x + (n * channels_ + output / each_) * g_.size(), totals);
+      learn_plane(read_floats(dy + (n * channels_ * each_ + output) * g_.places(), g_.places(),
+                              Scratch::kStrips),
+                  read_floats(x + (n * channels_ + output / each_) * g_.size(), g_.size(),
+                              Scratch::kImage),
+                  totals);
       // Flush the accumulators now and then: long float32 sums lose digits.
       if ((n + 1) % often != 0 && n + 1 < images_) continue;
       for (Index k = 0; k < taps; ++k) {
@@ -101,9 +114,14 @@ class Depthwise {
 
 Along along(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
 
-}  // namespace
+template <class T>
+struct DepthwiseOf : Depthwise {  // the geometry is the same for values of any type
+  using Depthwise::Depthwise;
+};
 
-void add_depthwise(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
+  using Depthwise = DepthwiseOf<T>;
   using Pair = std::pair<Index, Index>;
   nb::class_<Depthwise>(m, "Depthwise")
       .def("__init__",
@@ -115,19 +133,25 @@ void add_depthwise(nb::module_& m) {
            },
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
-           [](const Depthwise& self, Floats x, Floats w, std::optional<Floats> bias,
-              MutableFloats y, bool rectify) {
+           [](const Depthwise& self, Values<T> x, Floats w, std::optional<Floats> bias,
+              MutableValues<T> y, bool rectify) {
              nb::gil_scoped_release free;
              self.forward(x.data(), w.data(), bias ? bias->data() : nullptr, y.data(), rectify);
            },
            nb::arg("x"), nb::arg("w"), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"))
       .def("backward",
-           [](const Depthwise& self, Floats dy, Floats w, MutableFloats dx) {
+           [](const Depthwise& self, Values<T> dy, Floats w, MutableValues<T> dx) {
              nb::gil_scoped_release free;
              self.backward(dy.data(), w.data(), dx.data());
            })
-      .def("learn", [](const Depthwise& self, Floats dy, Floats x, MutableFloats dw) {
+      .def("learn", [](const Depthwise& self, Values<T> dy, Values<T> x, MutableFloats dw) {
         nb::gil_scoped_release free;
         self.learn(dy.data(), x.data(), dw.data());
       });
+}
+
+}  // namespace
+
+void add_depthwise(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <map>
-#include <memory>
-#include <utility>
 #include <vector>
 
 #include "convolution_correlation.h"
+#include "convolution_remainders.h"
 #include "convolution_way.h"
 #include "pool.h"
 
@@ -35,17 +33,16 @@ class PlainForward final : public Way {
   Correlation correlation_;
 };
 
-// The backward pass to the input: one correlation for each remainder of places of x modulo the
-// stride.
+// The backward pass to the input.
 class PlainBackward final : public Way {
  public:
-  explicit PlainBackward(const ConvolutionShape& s) : s_(s) { add_remainders(); }
+  explicit PlainBackward(const ConvolutionShape& s) : s_(s), remainders_(s) {}
 
   void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {
     const Index outputs = s_.group_outputs(), channels = s_.group_channels(), taps = s_.taps();
     const Panels panels(channels);
-    if (leaves_places_) clear(dx);
-    for (const Remainder& each : remainders_) {
+    remainders_.clear_rest(dx);
+    for (const auto& each : remainders_.all()) {
       const Index here = static_cast<Index>(each.taps.size()), depth = outputs * here;
       float* packed = thread_scratch(Scratch::kWeights, panels.size(depth));
       // Row c of A: over outputs m and taps t of this remainder, w[m][c][t].
@@ -63,56 +60,8 @@ class PlainBackward final : public Way {
   }
 
  private:
-  // The places of x whose coordinates have one remainder modulo the stride, and the taps that reach
-  // them.
-  struct Remainder {
-    std::vector<Index> taps;
-    std::unique_ptr<Correlation> correlation;
-  };
-
-  // The remainders that taps reach: no more than there are taps, however large the stride is.
-  void add_remainders() {
-    std::map<std::pair<Index, Index>, std::vector<Tap>> met;
-    for (Index i = 0; i < s_.kernel.y; ++i)
-      for (Index j = 0; j < s_.kernel.x; ++j) {
-        const Index y = remainder(i * s_.dilation.y - s_.pad.y, s_.stride.y);
-        const Index x = remainder(j * s_.dilation.x - s_.pad.x, s_.stride.x);
-        if (y < s_.height && x < s_.width) met[{y, x}].push_back({i, j});
-      }
-    for (const auto& [first, taps] : met) add_remainder({first.first, first.second}, taps);
-    leaves_places_ = static_cast<Index>(met.size()) <
-                     std::min(s_.stride.y, s_.height) * std::min(s_.stride.x, s_.width);
-  }
-
-  static Index remainder(Index value, Index by) { return (value % by + by) % by; }
-
-  void add_remainder(Tap first, const std::vector<Tap>& met) {
-    const Index rows = (s_.height - first.y - 1) / s_.stride.y + 1;
-    const Index columns = (s_.width - first.x - 1) / s_.stride.x + 1;
-    Remainder found{{}, nullptr};
-    std::vector<Tap> taps;
-    for (const Tap& tap : met) {
-      found.taps.push_back(tap.y * s_.kernel.x + tap.x);
-      taps.push_back({(first.y + s_.pad.y - tap.y * s_.dilation.y) / s_.stride.y,
-                      (first.x + s_.pad.x - tap.x * s_.dilation.x) / s_.stride.x});
-    }
-    found.correlation = std::make_unique<Correlation>(
-        Gather(s_.out.y, s_.out.x, rows, columns, {1, 1}, taps), s_.images,
-        s_.group_outputs(), s_.height, s_.width, s_.x_stride(), first, s_.stride);
-    remainders_.push_back(std::move(found));
-  }
-
-  // Zero the places that no window covers.
-  void clear(float* dx) const {
-    const Index channels = s_.group_channels();
-    parallel(s_.images * channels, [&](Index i) {
-      std::fill_n(dx + i / channels * s_.x_stride() + i % channels * s_.plane(), s_.plane(), 0.0f);
-    });
-  }
-
   ConvolutionShape s_;
-  std::vector<Remainder> remainders_;
-  bool leaves_places_ = false;  // whether no window covers some places of x
+  ByRemainder<Correlation> remainders_;
 };
 
 // The gradient of the weights is accumulated over pieces of a batch's blocks; the number of pieces

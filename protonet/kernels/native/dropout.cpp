@@ -71,8 +71,9 @@ inline Vec factors(const std::uint8_t* bits, Index i, float scale) {
 
 // Dropped values are multiplied by 0, so that NaN and infinity propagate. The bit of value i is
 // i + shift.
-void multiply(const float* x, const std::uint8_t* bits, Index shift, float scale, Index first,
-              Index last, float* y) {
+template <class T>
+void multiply(const T* x, const std::uint8_t* bits, Index shift, float scale, Index first,
+              Index last, T* y) {
   for (Index i = first; i < last; i += kLanes)
     store_first(y + i, load_first(x + i, last - i) * factors(bits, i + shift, scale), last - i);
 }
@@ -86,7 +87,8 @@ void over_ranges(Index count, F&& body) {
 
 // The numbers are those of the iteration from `number` on. `bits` begins with the block of the
 // first one, and is padded to a whole number of blocks generated together, plus one vector.
-void forward(Floats x, MutableFloats y, MutableBytes bits, float ratio, float scale, Word key0,
+template <class T>
+void forward(Values<T> x, MutableValues<T> y, MutableBytes bits, float ratio, float scale, Word key0,
              Word key1, Word iteration, Word number) {
   const Philox philox{{key0, key1}, iteration};
   const std::uint32_t least =
@@ -110,19 +112,25 @@ void forward(Floats x, MutableFloats y, MutableBytes bits, float ratio, float sc
   }
 }
 
-void backward(Floats dy, Bytes bits, float scale, MutableFloats dx, Word number) {
+template <class T>
+void backward(Values<T> dy, Bytes bits, float scale, MutableValues<T> dx, Word number) {
   const Index shift = static_cast<Index>(number % 8);
   over_ranges(static_cast<Index>(dy.size()), [&](Index first, Index last) {
     multiply(dy.data(), bits.data(), shift, scale, first, last, dx.data());
   });
 }
 
+template <class T>
+void define(nb::module_& m) {
+  m.def("dropout_forward", &forward<T>, nb::arg("x"), nb::arg("y"), nb::arg("bits"),
+        nb::arg("ratio"), nb::arg("scale"), nb::arg("key0"), nb::arg("key1"),
+        nb::arg("iteration"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
+  m.def("dropout_backward", &backward<T>, nb::arg("dy"), nb::arg("bits"), nb::arg("scale"),
+        nb::arg("dx"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
+}
+
 }  // namespace
 
 void add_dropout(nb::module_& m) {
-  m.def("dropout_forward", &forward, nb::arg("x"), nb::arg("y"), nb::arg("bits"),
-        nb::arg("ratio"), nb::arg("scale"), nb::arg("key0"), nb::arg("key1"),
-        nb::arg("iteration"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
-  m.def("dropout_backward", &backward, nb::arg("dy"), nb::arg("bits"), nb::arg("scale"),
-        nb::arg("dx"), nb::arg("number") = 0, nb::call_guard<nb::gil_scoped_release>());
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

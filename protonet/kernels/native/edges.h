@@ -3,18 +3,21 @@
 
 #include <algorithm>
 
-#include "vec.h"
+#include "bfloat16.h"
 
 // Load the first n lanes (all if n exceeds kLanes); the others are 0 or `other`.
-inline Vec load_first(const float* p, Index n) {
+template <class T>
+inline Vec load_first(const T* p, Index n) {
   return n >= kLanes ? load(p) : load_some(p, n);
 }
-inline Vec load_first(const float* p, Index n, Vec other) {
+template <class T>
+inline Vec load_first(const T* p, Index n, Vec other) {
   if (n >= kLanes) return load(p);
   return among_first(n) ? load_some(p, n) : other;
 }
 
-inline void store_first(float* p, Vec v, Index n) {
+template <class T>
+inline void store_first(T* p, Vec v, Index n) {
   if (n >= kLanes) return store(p, v);
   store_some(p, v, n);
 }

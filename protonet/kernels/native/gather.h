@@ -50,6 +50,8 @@ class Gather {
   Index taps() const { return static_cast<Index>(taps_.size()); }
   Index places() const { return rows_ * columns_; }
   Index columns() const { return columns_; }
+  Index height() const { return height_; }
+  Index width() const { return width_; }
 
   // Split the grids of `images` images into blocks of about `wanted` places.
   std::vector<Block> blocks(Index images, Index wanted) const {
@@ -84,21 +86,35 @@ class Gather {
   }
 
   // Copy the channels of a block; image_stride is the image stride of x.
-  void copy(const float* x, Index image_stride, Index channels, const Block& block,
-            float* to) const {
+  template <class T>
+  void copy(const T* x, Index image_stride, Index channels, const Block& block, T* to) const {
     const Index first = block.row * step_.y + low_.y, count = source_rows(block);
     for (Index n = 0; n < block.images; ++n) {
-      const float* image = x + (block.image + n) * image_stride;
+      const T* image = x + (block.image + n) * image_stride;
       for (Index c = 0; c < channels; ++c, image += height_ * width_) {
         if (is_plane_) {
-          std::memcpy(to, image + first * width_, 4 * static_cast<std::size_t>(count * width_));
+          std::memcpy(to, image + first * width_, bytes<T>(count * width_));
           to += count * width_;
           continue;
         }
-        for (Index r = first; r < first + count; ++r, to += lanes_ * lane_) copy_row(image, r, to);
+        for (Index r = first; r < first + count; ++r, to += row_size())
+          copy_row(r < 0 || r >= height_ ? nullptr : image + r * width_, to);
       }
     }
   }
+
+  // The same with values from `row(image, channel, r)`, a pointer to the values of a row.
+  template <class T, class Row>
+  void copy_rows_from(Row&& row, Index channels, const Block& block, T* to) const {
+    const Index first = block.row * step_.y + low_.y, count = source_rows(block);
+    for (Index n = block.image; n < block.image + block.images; ++n)
+      for (Index c = 0; c < channels; ++c)
+        for (Index r = first; r < first + count; ++r, to += row_size())
+          copy_row(r < 0 || r >= height_ ? nullptr : row(n, c, r), to);
+  }
+
+  // Whether the values of a tap are the image itself.
+  bool is_plane() const { return is_plane_; }
 
   // The offset of each tap of `channels` channels in a copied block, channel by channel.
   void offsets(Index channels, const Block& block, std::vector<Index>& found) const {
@@ -128,12 +144,18 @@ class Gather {
   }
 
  private:
-  void copy_row(const float* image, Index r, float* to) const {
-    if (r < 0 || r >= height_) {
-      std::memset(to, 0, 4 * static_cast<std::size_t>(lanes_ * lane_));
+  template <class T>
+  static std::size_t bytes(Index count) {
+    return static_cast<std::size_t>(count) * sizeof(T);
+  }
+
+  // One row, or zeros without one.
+  template <class T>
+  void copy_row(const T* row, T* to) const {
+    if (row == nullptr) {
+      std::memset(to, 0, bytes<T>(row_size()));
       return;
     }
-    const float* row = image + r * width_;
     for (Index q = 0; q < lanes_; ++q, to += lane_) {
       // Column i of this lane is column low + q + i * step of the image.
       const Index start = low_.x + q, step = step_.x;
@@ -141,18 +163,18 @@ class Gather {
       const Index after =
           start >= width_ ? before
                           : std::clamp((width_ - 1 - start) / step + 1, before, lane_);
-      std::memset(to, 0, 4 * static_cast<std::size_t>(before));
+      std::memset(to, 0, bytes<T>(before));
       if (step == 1) {
-        std::memcpy(to + before, row + start + before,
-                    4 * static_cast<std::size_t>(after - before));
+        std::memcpy(to + before, row + start + before, bytes<T>(after - before));
       } else {
         Index i = before;
-        // Deinterleave pairs of vectors as long as both are inside the row.
-        for (; step == 2 && i + kLanes < after; i += kLanes)
-          store(to + i, evens(load(row + start + 2 * i), load(row + start + 2 * i + kLanes)));
+        if constexpr (sizeof(T) == sizeof(float))
+          // Deinterleave pairs of vectors as long as both are inside the row.
+          for (; step == 2 && i + kLanes < after; i += kLanes)
+            store(to + i, evens(load(row + start + 2 * i), load(row + start + 2 * i + kLanes)));
         for (; i < after; ++i) to[i] = row[start + i * step];
       }
-      std::memset(to + after, 0, 4 * static_cast<std::size_t>(lane_ - after));
+      std::memset(to + after, 0, bytes<T>(lane_ - after));
     }
   }
 
@@ -170,28 +192,36 @@ struct Move {
 
 // Segments as copies of whole vectors. What one writes past its end is overwritten by the next, or
 // falls into the padding after the panel.
-inline void moves_of(const std::vector<Segment>& segments, std::vector<Move>& moves) {
+inline void moves_of(const std::vector<Segment>& segments, std::vector<Move>& moves,
+                     Index lanes = kLanes) {
   moves.clear();
   for (const Segment& segment : segments)
-    for (Index i = 0; i < segment.length; i += kLanes)
+    for (Index i = 0; i < segment.length; i += lanes)
       moves.push_back({segment.at + i, segment.column + i});
 }
 
-template <Index N>
-void copy_moves(const float* from, const Index* offsets, Index depth, const Move* moves, float* to,
+// A vector of values of any type.
+template <class T>
+void copy_vector(const T* from, T* to) {
+  std::memcpy(to, from, sizeof(Vec));
+}
+
+template <Index N, class T>
+void copy_moves(const T* from, const Index* offsets, Index depth, const Move* moves, T* to,
                 Index stride) {
   Move kept[N];
   for (Index n = 0; n < N; ++n) kept[n] = moves[n];
   for (Index k = 0; k < depth; ++k, to += stride) {
-    const float* row = from + offsets[k];
+    const T* row = from + offsets[k];
 #pragma GCC unroll 8
-    for (Index n = 0; n < N; ++n) store(to + kept[n].to, load(row + kept[n].from));
+    for (Index n = 0; n < N; ++n) copy_vector(row + kept[n].from, to + kept[n].to);
   }
 }
 
 // Row k of a panel, `stride` wide, is copied from offsets[k] on.
-inline void copy_rows(const float* from, const Index* offsets, Index depth,
-                      const std::vector<Move>& moves, float* to, Index stride) {
+template <class T>
+void copy_rows(const T* from, const Index* offsets, Index depth, const std::vector<Move>& moves,
+               T* to, Index stride) {
   switch (moves.size()) {
 #define CASE(N) \
   case N: return copy_moves<N>(from, offsets, depth, moves.data(), to, stride);
@@ -200,5 +230,5 @@ inline void copy_rows(const float* from, const Index* offsets, Index depth,
   }
   for (Index k = 0; k < depth; ++k)
     for (const Move& move : moves)
-      store(to + k * stride + move.to, load(from + offsets[k] + move.from));
+      copy_vector(from + offsets[k] + move.from, to + k * stride + move.to);
 }

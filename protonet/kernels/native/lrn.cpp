@@ -45,7 +45,8 @@ class AcrossChannels {
         beta_(beta), k_(k), weight_(2 * alpha * beta / static_cast<float>(size)) {}
 
   // s is stored only where the backward pass needs it.
-  void forward(const float* x, float* y, float* scale) const {
+  template <class T>
+  void forward(const T* x, T* y, float* scale) const {
     over_chunks([&](Index at, Index count) {
       for (Index c = 0; c < channels_; ++c)
         for (Index i = 0; i < count; i += kLanes) {
@@ -63,8 +64,8 @@ class AcrossChannels {
     });
   }
 
-  void backward(const float* dy, const float* x, const float* y, const float* scale,
-                float* dx) const {
+  template <class T>
+  void backward(const T* dy, const T* x, const T* y, const float* scale, T* dx) const {
     over_chunks([&](Index at, Index count) {
       float* ratios = thread_scratch(Scratch::kPlane, channels_ * kChunk);
       for (Index c = 0; c < channels_; ++c)
@@ -138,24 +139,35 @@ void within_backward(Floats dy, Floats x, Floats scale, Floats sums, MutableFloa
   });
 }
 
-}  // namespace
+template <class T>
+struct AcrossChannelsOf : AcrossChannels {
+  using AcrossChannels::AcrossChannels;
+};
 
-void add_lrn(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
+  using AcrossChannels = AcrossChannelsOf<T>;
   nb::class_<AcrossChannels>(m, "AcrossChannels")
       .def(nb::init<Index, Index, Index, Index, float, float, float>())
       .def("forward",
-           [](const AcrossChannels& self, Floats x, MutableFloats y,
-              std::optional<MutableFloats> scale) {
+           [](const AcrossChannels& self, Values<T> x, MutableValues<T> y,
+              Taken scale) {
              nb::gil_scoped_release free;
              self.forward(x.data(), y.data(), scale ? scale->data() : nullptr);
            },
            nb::arg("x"), nb::arg("y"), nb::arg("scale").none())
       .def("backward",
-           [](const AcrossChannels& self, Floats dy, Floats x, Floats y, Floats scale,
-              MutableFloats dx) {
+           [](const AcrossChannels& self, Values<T> dy, Values<T> x, Values<T> y, Floats scale,
+              MutableValues<T> dx) {
              nb::gil_scoped_release free;
              self.backward(dy.data(), x.data(), y.data(), scale.data(), dx.data());
            });
+}
+
+}  // namespace
+
+void add_lrn(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
   m.def("within_forward", &within_forward, nb::call_guard<nb::gil_scoped_release>());
   m.def("within_backward", &within_backward, nb::call_guard<nb::gil_scoped_release>());
 }

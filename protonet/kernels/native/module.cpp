@@ -7,7 +7,9 @@
 namespace nb = nanobind;
 
 void add_bias(nb::module_& m);
+void add_convert(nb::module_& m);
 void add_convolution(nb::module_& m);
+void add_convolution_bfloat16(nb::module_& m);
 void add_product(nb::module_& m);
 void add_normalization(nb::module_& m);
 void add_scaling(nb::module_& m);
@@ -29,8 +31,11 @@ NB_MODULE(MODULE, m) {
   m.attr("lanes") = static_cast<int>(kLanes);
   m.def("threads", &threads, "How many threads work on a kernel.");
   m.def("set_threads", &set_threads, nb::arg("count"));
+  m.def_submodule("bfloat16", "The kernels whose values are stored in bfloat16.");
   add_bias(m);
+  add_convert(m);
   add_convolution(m);
+  add_convolution_bfloat16(m);
   add_product(m);
   add_normalization(m);
   add_scaling(m);

@@ -9,21 +9,16 @@ namespace nb = nanobind;
 
 namespace {
 
-using Given = std::optional<Floats>;
-using Taken = std::optional<MutableFloats>;
-
-const float* at(const Given& array) { return array ? array->data() : nullptr; }
-float* at(const Taken& array) { return array ? array->data() : nullptr; }
-
 // The value before the ReLU: both passes must compute the same sign.
 inline Vec scaled(Vec normed, Vec scale, Vec bias) { return normed * scale + bias; }
 
 // How many values of a channel estimate its mean, so that sums of squares do not cancel.
 constexpr Index kGuess = 64;
 
+template <class T>
 class Normalization {
   // Writes y of the mean and the inverse that are there when a channel is processed.
-  auto writing(const float* x, const float* s, const float* b, float* y, const float* mean,
+  auto writing(const T* x, const float* s, const float* b, T* y, const float* mean,
                const float* inverse, bool rectify) const {
     const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
     return [=](auto numbers) {
@@ -38,7 +33,7 @@ class Normalization {
 
   // Mean and variance of each channel, after which `then` is called for it.
   template <class F>
-  void measure(const float* x, float* mean, float* variances, F&& then) const {
+  void measure(const T* x, float* mean, float* variances, F&& then) const {
     guess(x, mean);
     const double count = static_cast<double>(planes_.values());
     reduce<2>(
@@ -61,8 +56,10 @@ class Normalization {
   }
 
   struct Backward {
-    const float *dy, *x, *scale, *bias, *mean, *inverse;
-    float *dx, *dscale, *dbias;
+    const T *dy, *x;
+    const float *scale, *bias, *mean, *inverse;
+    T* dx;
+    float *dscale, *dbias;
     float *factor, *level, *slope;  // dx = factor dz - level - slope normed
 
     // terms(offset, part, dz, normed) is called for each vector of the channels that `numbers`
@@ -98,7 +95,7 @@ class Normalization {
       : planes_(planes_of(items, channels, places)), eps_(eps) {}
 
   // y = scale (x - mean) / sqrt(var + eps) + bias with the statistics of x, which are stored.
-  void train(Floats x_array, Given scale, Given bias, MutableFloats y_array, MutableFloats means,
+  void train(Values<T> x_array, Given scale, Given bias, MutableValues<T> y_array, MutableFloats means,
              MutableFloats variances, MutableFloats inverses, bool rectify) const {
     Unlocked free(planes_.size());
     const auto write = writing(x_array.data(), at(scale), at(bias), y_array.data(), means.data(),
@@ -111,13 +108,13 @@ class Normalization {
   }
 
   // The statistics of x alone.
-  void moments(Floats x, MutableFloats means, MutableFloats variances) const {
+  void moments(Values<T> x, MutableFloats means, MutableFloats variances) const {
     Unlocked free(planes_.size());
     measure(x.data(), means.data(), variances.data(), [](Index) {});
   }
 
   // y of given statistics.
-  void normalize(Floats x, Given scale, Given bias, MutableFloats y, Floats means, Floats inverses,
+  void normalize(Values<T> x, Given scale, Given bias, MutableValues<T> y, Floats means, Floats inverses,
                  bool rectify) const {
     Unlocked free(planes_.size());
     each_vector(planes_, writing(x.data(), at(scale), at(bias), y.data(), means.data(),
@@ -126,8 +123,8 @@ class Normalization {
 
   // dx, and the gradients of scale and bias, accumulated. Without a mean, x is already normalized.
   // With `fixed`, mean and variance do not depend on x.
-  void backward(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
-                Taken dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
+  void backward(Values<T> dy, Values<T> x, Given scale, Given bias, Given mean, Floats inverses,
+                TakenValues<T> dx, Taken dscale, Taken dbias, bool rectify, bool fixed) const {
     Unlocked free(planes_.size());
     const Index channels = planes_.channels;
     float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
@@ -142,8 +139,8 @@ class Normalization {
   }
 
   // dx of given means over all values: of dz, and of dz times the normalized x.
-  void propagate(Floats dy, Floats x, Given scale, Given bias, Given mean, Floats inverses,
-                 Floats levels, Floats slopes, MutableFloats dx, bool rectify) const {
+  void propagate(Values<T> dy, Values<T> x, Given scale, Given bias, Given mean, Floats inverses,
+                 Floats levels, Floats slopes, MutableValues<T> dx, bool rectify) const {
     Unlocked free(planes_.size());
     const Index channels = planes_.channels;
     float* numbers = thread_scratch(Scratch::kTotals, static_cast<std::size_t>(3 * channels));
@@ -169,7 +166,7 @@ class Normalization {
       reduce<2>(
           planes_,
           [&all](auto numbers) {
-            return all.values<kRectify>(
+            return all.template values<kRectify>(
                 numbers, [](Index, auto part, Vec d, Vec normed, Vec(&sums)[2]) {
                   sums[0] += part.keep(d);
                   sums[1] += part.keep(d * normed);
@@ -192,13 +189,13 @@ class Normalization {
   bool at_once() const { return !planes_.across() && planes_.pieces() == 1; }
 
   // The mean of the first values of each channel.
-  void guess(const float* x, float* mean) const {
+  void guess(const T* x, float* mean) const {
     const Index count = std::min(kGuess, planes_.values()), channels = planes_.channels;
     const auto range = [&](Index first, Index last) {
       if (planes_.across()) {
         std::fill(mean + first, mean + last, 0.0f);
         for (Index item = 0; item < count; ++item)
-          for (Index c = first; c < last; ++c) mean[c] += x[item * channels + c];
+          for (Index c = first; c < last; ++c) mean[c] += value_of(x[item * channels + c]);
       } else {
         for (Index c = first; c < last; ++c) {
           Vec total{};
@@ -219,9 +216,9 @@ class Normalization {
   float eps_;
 };
 
-}  // namespace
-
-void add_normalization(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
+  using Normalization = ::Normalization<T>;
   nb::class_<Normalization>(m, "Normalization")
       .def(nb::init<Index, Index, Index, float>())
       .def("train", &Normalization::train, nb::arg("x"), nb::arg("scale").none(),
@@ -239,4 +236,10 @@ void add_normalization(nb::module_& m) {
            nb::arg("scale").none(), nb::arg("bias").none(), nb::arg("mean").none(),
            nb::arg("inverse"), nb::arg("dx").none(), nb::arg("dscale").none(),
            nb::arg("dbias").none(), nb::arg("rectify"), nb::arg("fixed"));
+}
+
+}  // namespace
+
+void add_normalization(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

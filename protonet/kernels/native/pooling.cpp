@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "as_floats.h"
 #include "pass.h"
 
 namespace nb = nanobind;
@@ -38,7 +39,8 @@ class MaxPool {
     inside_ = 2 * g.out.y <= g.height && 2 * g.out.x <= g.width;
   }
 
-  void forward(const float* x, float* y, std::int32_t* places) const {
+  template <class T>
+  void forward(const T* x, T* y, std::int32_t* places) const {
     parallel_planes(planes_, g_.places() * g_.taps() * 2, [&](Index first, Index last) {
       float* copy = nullptr;
       if (!forward_narrow_.fits && !(pairs_ && inside_)) {
@@ -46,23 +48,26 @@ class MaxPool {
         forward_.source.clear(copy, forward_.source_rows(forward_.band));
       }
       for (Index p = first; p < last; ++p) {
-        const float* from = x + p * g_.size();
-        float* to = y + p * g_.places();
+        const float* from = read_floats(x + p * g_.size(), g_.size(), Scratch::kImage);
+        float* to = floats_for(y + p * g_.places(), g_.places(), Scratch::kStrips);
         if (places == nullptr)
           plane<false>(from, copy, to, nullptr);
         else
           plane<true>(from, copy, to, places + p * g_.places());
+        write_back(to, y + p * g_.places(), g_.places());
       }
     });
   }
 
-  void backward(const float* dy, const std::int32_t* places, float* dx) const {
+  template <class T>
+  void backward(const T* dy, const std::int32_t* places, T* dx) const {
     parallel_planes(planes_, g_.size() * 4, [&](Index first, Index last) {
       for (Index p = first; p < last; ++p) {
-        const float* from = dy + p * g_.places();
+        const float* from = read_floats(dy + p * g_.places(), g_.places(), Scratch::kStrips);
         const std::int32_t* at = places + p * g_.places();
-        float* to = dx + p * g_.size();
+        float* to = floats_for(dx + p * g_.size(), g_.size(), Scratch::kImage);
         pairs_ ? spread(from, at, to) : scatter(from, at, to);
+        write_back(to, dx + p * g_.size(), g_.size());
       }
     });
   }
@@ -208,49 +213,58 @@ class AveragePool {
       }
   }
 
-  void forward(const float* x, float* y) const {
+  template <class T>
+  void forward(const T* x, T* y) const {
     parallel_planes(planes_, g_.places() * g_.taps(), [&](Index first, Index last) {
       if (!whole_) forward_.begin();
       for (Index p = first; p < last; ++p) {
-        const float* from = x + p * g_.size();
-        float* to = y + p * g_.places();
         if (whole_) {
-          *to = sum_of(from) * shares_[0];
+          put_value(y + p, sum_of(x + p * g_.size()) * shares_[0]);
           continue;
         }
+        const float* from = read_floats(x + p * g_.size(), g_.size(), Scratch::kImage);
+        float* to = floats_for(y + p * g_.places(), g_.places(), Scratch::kStrips);
         forward_.run(from, ones_.data(), 0, false, false, to);
         share(to, to);
+        write_back(to, y + p * g_.places(), g_.places());
       }
     });
   }
 
-  void backward(const float* dy, float* dx) const {
+  template <class T>
+  void backward(const T* dy, T* dx) const {
     parallel_planes(planes_, g_.places() * g_.taps(), [&](Index first, Index last) {
       // The scratch of the pass comes first.
       const Index used = whole_vectors(backward_.sweep.source_size());
       float* shared = whole_ ? nullptr : thread_scratch(Scratch::kPlane, used + g_.places()) + used;
       if (!whole_) backward_.begin();
       for (Index p = first; p < last; ++p) {
-        float* to = dx + p * g_.size();
+        T* result = dx + p * g_.size();
         if (whole_) {
-          std::fill(to, to + g_.size(), dy[p] * shares_[0]);
+          T value;
+          put_value(&value, value_of(dy[p]) * shares_[0]);
+          std::fill(result, result + g_.size(), value);
           continue;
         }
         share(dy + p * g_.places(), shared);
+        float* to = floats_for(result, g_.size(), Scratch::kImage);
         backward_.run(shared, ones_.data(), 0, false, false, to);
+        write_back(to, result, g_.size());
       }
     });
   }
 
  private:
-  void share(const float* from, float* to) const {
+  template <class T>
+  void share(const T* from, float* to) const {
     for (Index i = 0; i < g_.places(); i += kLanes) {
       const Index left = g_.places() - i;
       store_first(to + i, load_first(from + i, left) * load_first(&shares_[i], left), left);
     }
   }
 
-  float sum_of(const float* plane) const {
+  template <class T>
+  float sum_of(const T* plane) const {
     Vec sums[4] = {};
     Index i = 0;
     for (; i + 4 * kLanes <= g_.size(); i += 4 * kLanes)
@@ -274,21 +288,32 @@ Geometry geometry(Pair inputs, Pair kernel, Pair stride, Pair pad, Pair out) {
           along(out)};
 }
 
-}  // namespace
+// The geometry is the same for values of any type.
+template <class T>
+struct MaxPoolOf : MaxPool {
+  using MaxPool::MaxPool;
+};
+template <class T>
+struct AveragePoolOf : AveragePool {
+  using AveragePool::AveragePool;
+};
 
-void add_pooling(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
+  using MaxPool = MaxPoolOf<T>;
+  using AveragePool = AveragePoolOf<T>;
   nb::class_<MaxPool>(m, "MaxPool")
       .def("__init__",
            [](MaxPool* self, Index planes, Pair inputs, Pair kernel, Pair stride, Pair pad,
               Pair out) { new (self) MaxPool(planes, geometry(inputs, kernel, stride, pad, out)); },
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
-           [](const MaxPool& self, Floats x, MutableFloats y, std::optional<MutablePlaces> places) {
+           [](const MaxPool& self, Values<T> x, MutableValues<T> y, std::optional<MutablePlaces> places) {
              nb::gil_scoped_release free;
              self.forward(x.data(), y.data(), places ? places->data() : nullptr);
            },
            nb::arg("x"), nb::arg("y"), nb::arg("places").none())
-      .def("backward", [](const MaxPool& self, Floats dy, Places places, MutableFloats dx) {
+      .def("backward", [](const MaxPool& self, Values<T> dy, Places places, MutableValues<T> dx) {
         nb::gil_scoped_release free;
         self.backward(dy.data(), places.data(), dx.data());
       });
@@ -300,12 +325,18 @@ void add_pooling(nb::module_& m) {
            },
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
-           [](const AveragePool& self, Floats x, MutableFloats y) {
+           [](const AveragePool& self, Values<T> x, MutableValues<T> y) {
              nb::gil_scoped_release free;
              self.forward(x.data(), y.data());
            })
-      .def("backward", [](const AveragePool& self, Floats dy, MutableFloats dx) {
+      .def("backward", [](const AveragePool& self, Values<T> dy, MutableValues<T> dx) {
         nb::gil_scoped_release free;
         self.backward(dy.data(), dx.data());
       });
+}
+
+}  // namespace
+
+void add_pooling(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

@@ -8,23 +8,19 @@ namespace nb = nanobind;
 
 namespace {
 
-using Given = std::optional<Floats>;
-using Taken = std::optional<MutableFloats>;
-
-const float* at(const Given& array) { return array ? array->data() : nullptr; }
-float* at(const Taken& array) { return array ? array->data() : nullptr; }
-
+template <class T>
 class Scaling {
  public:
   Scaling(Index items, Index channels, Index places)
       : planes_(planes_of(items, channels, places)) {}
 
   // y = s x + b; a missing s is 1, a missing b is 0.
-  void forward(Floats x_array, Given scale, Given bias, MutableFloats y_array,
+  void forward(Values<T> x_array, Given scale, Given bias, MutableValues<T> y_array,
                bool rectify) const {
     Unlocked free(planes_.size());
-    const float *x = x_array.data(), *s = at(scale), *b = at(bias);
-    float* y = y_array.data();
+    const T* x = x_array.data();
+    const float *s = at(scale), *b = at(bias);
+    T* y = y_array.data();
     const Vec least = splat(rectify ? 0 : -std::numeric_limits<float>::infinity());
     each_vector(planes_, [=](auto numbers) {
       const Vec factor = numbers.of(s, 1), shift = numbers.of(b, 0);
@@ -36,12 +32,13 @@ class Scaling {
 
   // dx = s dy; ds += the sum of x dy, db += the sum of dy; missing outputs are skipped. With a top,
   // dy counts as 0 where the top is not above 0.
-  void backward(Floats dy_array, Given x_array, Given scale, Taken dx_array, Taken dscale,
-                Taken dbias, Given top) const {
+  void backward(Values<T> dy_array, GivenValues<T> x_array, Given scale, TakenValues<T> dx_array,
+                Taken dscale, Taken dbias, GivenValues<T> top) const {
     Unlocked free(planes_.size());
-    const float *dy = dy_array.data(), *x = at(x_array), *s = at(scale),
-                *y = at(top);
-    float *dx = at(dx_array), *ds = at(dscale), *db = at(dbias);
+    const T *dy = dy_array.data(), *x = at(x_array), *y = at(top);
+    const float* s = at(scale);
+    T* dx = at(dx_array);
+    float *ds = at(dscale), *db = at(dbias);
     const auto gradient = [=](Index offset, auto part) {
       const Vec d = part.load(dy + offset);
       return y == nullptr ? d : d * (part.load(y + offset) > Vec{} ? splat(1) : Vec{});
@@ -84,10 +81,11 @@ class Scaling {
   }
 
   // y = max(x, 0) + a min(x, 0).
-  void lean(Floats x_array, Floats slope, MutableFloats y_array) const {
+  void lean(Values<T> x_array, Floats slope, MutableValues<T> y_array) const {
     Unlocked free(planes_.size());
-    const float *x = x_array.data(), *a = slope.data();
-    float* y = y_array.data();
+    const T* x = x_array.data();
+    const float* a = slope.data();
+    T* y = y_array.data();
     each_vector(planes_, [=](auto numbers) {
       const Vec factor = numbers.of(a, 0);
       return [=](Index offset, auto part) {
@@ -98,11 +96,13 @@ class Scaling {
   }
 
   // dx = dy where x > 0, a dy elsewhere; da += the sum of dy x where x <= 0.
-  void lean_back(Floats dy_array, Floats x_array, Floats slope, Taken dx_array,
+  void lean_back(Values<T> dy_array, Values<T> x_array, Floats slope, TakenValues<T> dx_array,
                  Taken dslope) const {
     Unlocked free(planes_.size());
-    const float *x = x_array.data(), *dy = dy_array.data(), *a = slope.data();
-    float *dx = at(dx_array), *da = at(dslope);
+    const T *x = x_array.data(), *dy = dy_array.data();
+    const float* a = slope.data();
+    T* dx = at(dx_array);
+    float* da = at(dslope);
     const auto write = [=](auto numbers) {
       const Vec factor = numbers.of(a, 0);
       return [=](Index offset, auto part) {
@@ -131,9 +131,9 @@ class Scaling {
   Planes planes_;
 };
 
-}  // namespace
-
-void add_scaling(nb::module_& m) {
+template <class T>
+void define(nb::module_& m) {
+  using Scaling = ::Scaling<T>;
   nb::class_<Scaling>(m, "Scaling")
       .def(nb::init<Index, Index, Index>())
       .def("forward", &Scaling::forward, nb::arg("x"), nb::arg("scale").none(),
@@ -144,4 +144,10 @@ void add_scaling(nb::module_& m) {
       .def("lean", &Scaling::lean)
       .def("lean_back", &Scaling::lean_back, nb::arg("dy"), nb::arg("x"), nb::arg("slope"),
            nb::arg("dx").none(), nb::arg("dslope").none());
+}
+
+}  // namespace
+
+void add_scaling(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }

@@ -9,13 +9,19 @@
 #include <immintrin.h>
 #endif
 
+#include "bfloat16.h"
 #include "pool.h"
-#include "vec.h"
 
 // A whole vector.
 struct Whole {
-  Vec load(const float* p) const { return ::load(p); }
-  void store(float* p, Vec v) const { ::store(p, v); }
+  template <class T>
+  Vec load(const T* p) const {
+    return ::load(p);
+  }
+  template <class T>
+  void store(T* p, Vec v) const {
+    ::store(p, v);
+  }
   Vec keep(Vec v) const { return v; }
 };
 
@@ -27,6 +33,10 @@ class Tail {
   explicit Tail(Index n) : lanes_(static_cast<__mmask16>((1u << n) - 1)) {}
   Vec load(const float* p) const { return (Vec)_mm512_maskz_loadu_ps(lanes_, p); }
   void store(float* p, Vec v) const { _mm512_mask_storeu_ps(p, lanes_, (__m512)v); }
+  Vec load(const Bf16* p) const { return widen((Halves)_mm256_maskz_loadu_epi16(lanes_, p)); }
+  void store(Bf16* p, Vec v) const {
+    _mm256_mask_storeu_epi16(p, lanes_, (__m256i)narrow(v));
+  }
   Vec keep(Vec v) const { return (Vec)_mm512_maskz_mov_ps(lanes_, (__m512)v); }
 
  private:
@@ -34,17 +44,26 @@ class Tail {
 #elif defined(__AVX2__)
   explicit Tail(Index n)
       : lanes_(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
-                                  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))) {}
+                                  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))), count_(n) {}
   Vec load(const float* p) const { return (Vec)_mm256_maskload_ps(p, lanes_); }
   void store(float* p, Vec v) const { _mm256_maskstore_ps(p, lanes_, (__m256)v); }
+  Vec load(const Bf16* p) const { return load_some(p, count_); }
+  void store(Bf16* p, Vec v) const { store_some(p, v, count_); }
   Vec keep(Vec v) const { return (Vec)_mm256_and_ps((__m256)v, _mm256_castsi256_ps(lanes_)); }
 
  private:
   __m256i lanes_;
+  Index count_;
 #else
   explicit Tail(Index n) : lanes_(n) {}
-  Vec load(const float* p) const { return load_some(p, lanes_); }
-  void store(float* p, Vec v) const { store_some(p, v, lanes_); }
+  template <class T>
+  Vec load(const T* p) const {
+    return load_some(p, lanes_);
+  }
+  template <class T>
+  void store(T* p, Vec v) const {
+    store_some(p, v, lanes_);
+  }
   Vec keep(Vec v) const { return load_some(reinterpret_cast<const float*>(&v), lanes_); }
 
  private:
