@@ -244,10 +244,11 @@ class Job:
         if self.trainer.net.device.is_cpu and native.load() is None:
             notes.append(f"kernels: {native.described()}")
         precision = self.settings.precision
-        if self.trainer.net.device.is_cpu and precision != "float32":
+        computed = precision == "bfloat16" and native.has("avx512_bf16")
+        if self.trainer.net.device.is_cpu and precision != "float32" and not computed:
             notes.append(
-                f"precision: blobs are stored in {precision}; on a CPU, layers compute on float32 "
-                "copies of them, which saves memory but no time"
+                f"precision: blobs are stored in {precision}; on this CPU, products are computed "
+                "on float32 copies of them, which saves memory but no time"
             )
         allowed = self.settings.allow_mismatch
         reports: list[LoadReport] = []
