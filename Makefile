@@ -4,15 +4,17 @@
 # make lint, make format, make proto
 # make screenshots  takes the pictures of the page anew (docs/images)
 # make bench  measures; make bench BENCH=--quick takes about a minute
+# make bench-peers  measures inference beside the engines of benchmarks/peers.txt
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := build/peers
 NATIVE := $(wildcard protonet/kernels/native/*.cpp protonet/kernels/native/*.h) \
   protonet/kernels/native/CMakeLists.txt
 GRADIENTS := examples/prototxt/gradients/net.prototxt
 
-.PHONY: demo test coverage lint format bench proto screenshots clean
+.PHONY: demo test coverage lint format bench bench-peers proto screenshots clean
 
 $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,6 +59,18 @@ format: $(VENV)/stamp-dev
 
 bench: $(VENV)/stamp
 	$(BIN)/python benchmarks/networks.py $(BENCH)
+
+# The engines have an environment of their own. One that does not install is named in the tables.
+$(PEERS)/stamp: pyproject.toml benchmarks/peers.txt $(NATIVE)
+	@test -d $(PEERS) || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[onnx]'
+	grep -v '^#' benchmarks/peers.txt | while read -r peer; do \
+	  $(PEERS)/bin/python -m pip install --quiet --only-binary :all: "$$peer" || \
+	  echo "$$peer does not install here"; done
+	@touch $@
+
+bench-peers: $(PEERS)/stamp
+	$(PEERS)/bin/python benchmarks/engines.py $(BENCH)
 
 proto: $(VENV)/stamp-dev
 	$(BIN)/protoc -Iproto --python_out=protonet/proto --pyi_out=protonet/proto proto/caffe.proto

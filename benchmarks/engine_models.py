@@ -58,6 +58,8 @@ def make_models(folder: Path, case: Case, engines: Sequence[str]) -> dict[str, s
         command = [part.format(shape=_shape(case)) for part in _CONVERTERS[engine]]
         if (reason := _converted(place, command)) is not None:
             failed[engine] = reason
+        for left in (*place.glob("net.pnnx*"), *place.glob("net_*.py")):
+            left.unlink()  # what pnnx writes besides
     return failed
 
 
