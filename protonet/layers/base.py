@@ -240,6 +240,7 @@ class Layer:
         """The array module of the device: numpy or cupy."""
         return self.device.xp
 
+    # The contract.
     def setup(self) -> None:
         """Read ``self.spec`` into attributes; raise LayerError for invalid values."""
 
@@ -272,15 +273,15 @@ class Layer:
         """Write each bottom gradient (None = not needed); add to each ``param.diff``."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
-    def forget_weights(self) -> None:
-        """The parameters have changed: discard what was derived from them."""
-
     def convert_weights(self, weights: Sequence[np.ndarray | None]) -> Sequence[np.ndarray | None]:
-        """Convert the arrays of a weights file to this layer's parameters; None: unchanged.
-
-        For layers whose parameters are stored in more than one form.
+        """Convert the arrays of a weights file, of any of its forms, to this layer's parameters;
+        None: unchanged.
         """
         return weights
+
+    # Helpers.
+    def forget_weights(self) -> None:
+        """The parameters have changed: discard what was derived from them."""
 
     def scratch(self, shape: Shape, dtype: Any = None) -> Array:
         """An uninitialized array."""
