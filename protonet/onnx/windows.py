@@ -142,6 +142,9 @@ def _max_pool(c: Conversion, windows: Windows) -> list[str]:
 
 
 def _average_pool(c: Conversion, windows: Windows) -> str:
+    if not any(windows.pad):
+        # Some engines ignore count_include_pad. Without it, the mean is over what is in the plane.
+        return str(c.op("AveragePool", c.bottoms[0], **_frame(windows)))
     y = c.op("AveragePool", c.bottoms[0], count_include_pad=1, **_frame(windows))
     sizes = [
         np.minimum(np.arange(out) * stride - pad + kernel, extent + pad)
