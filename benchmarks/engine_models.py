@@ -86,14 +86,13 @@ def _write_caffemodel(place: Path, case: Case) -> None:
 
 
 def _converted(place: Path, command: Sequence[str]) -> str | None:
-    """Run a converter that stands beside Python; returns why it failed."""
-    program = Path(sys.executable).with_name(command[0])
-    with (place / f"{command[0]}.log").open("w") as log:
+    """Run a converter of the environment of this Python; returns why it failed."""
+    with (place / "converted.log").open("a") as log:
         try:
-            done = subprocess.run([program, *command[1:]], cwd=place, stdout=log, stderr=log)
+            done = subprocess.run(command, cwd=place, stdout=log, stderr=log)
         except OSError as error:
             return str(error)
-    return f"{command[0]} ended with {done.returncode}" if done.returncode else None
+    return f"its converter ended with {done.returncode}" if done.returncode else None
 
 
 def _shape(case: Case) -> str:
@@ -101,10 +100,16 @@ def _shape(case: Case) -> str:
     return ",".join(map(str, (1, *case.image)))
 
 
+_MNN_CONVERTER = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+"""What ``mnnconvert`` runs, which besides installs packages and sends off what it was given."""
+
 _CONVERTERS = {
     "mnn": [
-        *("mnnconvert", "-f", "ONNX", "--modelFile", "net.onnx"),
-        *("--MNNModel", "net.mnn", "--bizCode", "protonet"),
+        *(sys.executable, "-c", _MNN_CONVERTER, "-f", "CAFFE", "--modelFile", "net.caffemodel"),
+        *("--prototxt", "deploy-1.prototxt", "--MNNModel", "net.mnn", "--bizCode", "protonet"),
     ],
-    "ncnn": ["pnnx", "net.onnx", "inputshape=[{shape}]", "fp16=0"],
+    "ncnn": [
+        *(str(Path(sys.executable).with_name("pnnx")), "net.onnx"),
+        *("inputshape=[{shape}]", "fp16=0"),
+    ],
 }
