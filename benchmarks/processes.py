@@ -17,6 +17,7 @@ from settings import Setting
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ENGINE_WORKER = Path(__file__).with_name("engine_worker.py")
+_LOADER_WORKER = Path(__file__).with_name("loader_worker.py")
 _REST = 0.05
 """Seconds before a side's turn: threads of the other that still spin go to sleep meanwhile."""
 
@@ -37,10 +38,10 @@ class Asker(Asked, Protocol):
 class Process:
     """A process that answers requests: a line of JSON each."""
 
-    def __init__(self, name: str, *command: str) -> None:
+    def __init__(self, name: str, *command: str, python: str = sys.executable) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, *command],
+            [python, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -79,18 +80,29 @@ class Side(Process):
         self.setting = setting
 
 
-class Engine(Process):
+class Refusing(Process):
+    """A process that may refuse a request, with a reason."""
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Send a request and wait for its reply; RuntimeError with what the process says."""
+        answer = super().ask(request, **arguments)
+        if isinstance(answer, dict):
+            raise RuntimeError(answer["error"])
+        return answer
+
+
+class Engine(Refusing):
     """A process of one engine, or of protonet as one."""
 
     def __init__(self, name: str, precision: str) -> None:
         super().__init__(name, str(_ENGINE_WORKER), name, precision)
 
-    def ask(self, request: str, **arguments: Any) -> Any:
-        """Send a request and wait for its reply; RuntimeError with what the engine says."""
-        answer = super().ask(request, **arguments)
-        if isinstance(answer, dict):
-            raise RuntimeError(answer["error"])
-        return answer
+
+class Loader(Refusing):
+    """A process of one input pipeline: see ``loader_worker.py``."""
+
+    def __init__(self, name: str, folder: Path, python: str) -> None:
+        super().__init__(name, str(_LOADER_WORKER), name, str(folder), python=python)
 
 
 def iterations_in(side: Asked, seconds: float) -> int:

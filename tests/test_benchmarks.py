@@ -236,3 +236,44 @@ def test_every_network_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
         with torch.inference_mode():
             output = net.TorchNet(plan).module.eval().forward(*inputs)
         assert tuple(output.shape) == plan.outputs[0].shape
+
+
+def test_the_input_pipeline_is_measured_and_what_is_missing_named() -> None:
+    command = [sys.executable, str(BENCHMARKS / "loaders.py"), "--only", "protonet,dali,grain"]
+    short = ["--records", "32", "--rounds", "1", "--seconds", "0"]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    (ours,) = (row for row in rows if row and row[0] == "protonet")
+    assert float(ours[2]) > 0
+    missing = {row[0]: row[1] for row in rows if len(row) == 2}
+    assert "No module named 'nvidia.dali'" in missing["DALI, CPU, windows decoded"] or (
+        "No module named 'nvidia'" in missing["DALI, CPU, windows decoded"]
+    )
+    assert "No module named 'grain'" in missing["Grain, 2 threads"]
+
+
+def test_pipelines_are_compared_with_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaders = module("loaders", monkeypatch)
+    seconds = {"protonet": [0.01, 0.02, 0.01], "dali": [0.02, 0.02, 0.04], "grain": [0.03] * 3}
+    text = loaders.report(["a machine"], dict.fromkeys(seconds, "1.0"), seconds, {"torch": "none"})
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["DALI, CPU, windows decoded", "1.0", "1600", "2.00"] in rows
+    assert ["PyTorch DataLoader, 2 processes", "none"] in rows
+    title = "JPEG records, beside the fastest (DALI, CPU, windows decoded)"
+    assert [title, "at least 1 x", "2.00 x", "met"] in rows
+    ours = np.full((2, 3, 227, 227), 5, np.float32)
+    np.save(tmp_path / "protonet.npy", ours)
+    for found, message in (
+        (ours + np.float32(2), None),
+        (ours + np.float32(4), "differ"),
+        (ours.astype(np.float64), "float64"),
+    ):
+        np.save(tmp_path / "dali.npy", found)
+        if message is None:
+            loaders.check("dali", tmp_path)
+        else:
+            with pytest.raises(RuntimeError, match=message):
+                loaders.check("dali", tmp_path)

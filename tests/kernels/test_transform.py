@@ -63,3 +63,20 @@ def test_a_window_may_be_the_whole_image_or_nothing() -> None:
     kernel.apply(PIXELS, None, whole, 0, 0, True, 1)
     np.testing.assert_array_equal(whole, PIXELS[..., ::-1])
     kernel.apply(PIXELS, None, np.empty((3, 0, 0), np.float32), 0, 0, False, 1)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(190, 211), (8, 4200)])
+def test_large_windows_are_written_in_bands(
+    height: int, width: int, mirror: bool, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(module, monkeypatch)
+    image = GENERATOR.integers(0, 256, (3, height + 5, width + 7), np.uint8)
+    mean = GENERATOR.normal(100, 30, image.shape).astype(np.float32)
+    whole = np.full(3 * height * width + 3, np.nan, np.float32)
+    out = whole[1:-2].reshape(3, height, width)  # not at the begin of a line of a cache
+    Transform.make(Device(), np.float32).apply(image, mean, out, 3, 4, mirror, 1.0)
+    expected = (image - mean)[:, 3 : height + 3, 4 : width + 4]
+    np.testing.assert_array_equal(out, expected[..., ::-1] if mirror else expected)
+    assert np.isnan(whole[[0, -2, -1]]).all()

@@ -41,13 +41,44 @@ void take_row(const T* in, Index column, const float* mean, float scale, float* 
   }
 }
 
+constexpr Index kBand = 4096;        // values that are gathered before they are written
+constexpr Index kStreamed = 1 << 15;  // values of an image that are not kept in caches
+
+// Copies without reading what was there, and past the caches, in whole lines: a batch is larger than
+// the caches, and would drive out the mean and what the next image is decoded with.
+void stream(const float* in, float* out, Index count) {
+#if defined(__x86_64__)
+  constexpr Index kLine = 16;
+  const auto offset = static_cast<Index>(reinterpret_cast<std::uintptr_t>(out) / 4 % kLine);
+  const Index head = std::min(count, (kLine - offset) % kLine);
+  std::copy_n(in, head, out);
+  Index x = head;
+  for (; x + kLine <= count; x += kLine)
+    for (Index i = 0; i < kLine; i += 4) _mm_stream_ps(out + x + i, _mm_loadu_ps(in + x + i));
+  std::copy_n(in + x, count - x, out + x);
+#else
+  std::copy_n(in, count, out);
+#endif
+}
+
 template <class T, Index kMean, Index kOut>
 void take(Plane<const T> in, Plane<const float> mean, float scale, Plane<float> out, Index height,
           Index width) {
   const auto row = in.column == 1 ? take_row<T, 1, kMean, kOut> : take_row<T, 0, kMean, kOut>;
-  for (Index y = 0; y < height; ++y)
-    row(in.first + y * in.row, in.column, mean.first + y * mean.row, scale,
-        out.first + y * out.row, width);
+  const auto at = [&](Index y, float* to) {
+    row(in.first + y * in.row, in.column, mean.first + y * mean.row, scale, to, width);
+  };
+  if (height * width < kStreamed || width > kBand) {
+    for (Index y = 0; y < height; ++y) at(y, out.first + y * out.row);
+    return;
+  }
+  alignas(64) float band[kBand];
+  const Index first = kOut == 1 ? 0 : width - 1;
+  for (Index y = 0; y < height;) {
+    const Index begin = y, end = std::min(height, y + kBand / width);
+    for (; y < end; ++y) at(y, band + (y - begin) * width + first);
+    stream(band, out.first - first + begin * width, (end - begin) * width);
+  }
 }
 
 template <class T, Index kOut>
@@ -89,6 +120,9 @@ void transform(const Image& image, const std::optional<Floats>& mean, MutableFlo
     else
       take_plane<T, 1>(in, off, scale, {plane, width, 1}, height, width);
   }
+#if defined(__x86_64__)
+  _mm_sfence();  // what was streamed is there for other threads
+#endif
 }
 
 }  // namespace

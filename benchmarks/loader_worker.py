@@ -1,0 +1,69 @@
+"""A process of one input pipeline: requests over standard input, replies with seconds.
+
+``python loader_worker.py LOADER FOLDER``, answered as in ``engine_worker.py``. ``FOLDER`` has the
+records twice: the LMDB ``jpeg``, which protonet and DALI read, and their files one behind the other
+in ``files.bin``, mapped into memory for the others. A loader's process imports nothing of protonet.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loader_settings import LOADERS
+
+
+class Worker:
+    """The requests of a process. One pipeline is open at a time."""
+
+    def __init__(self, loader: str, folder: str) -> None:
+        self.loader = LOADERS[loader]
+        self.folder = Path(folder)
+        self.job: Any = None
+
+    def open(self, *, plain: bool) -> str:
+        """Open the pipeline, ``plain`` for the centres of the images, as they are; its version."""
+        self.job = None
+        side = importlib.import_module(self.loader.module)
+        self.job = getattr(side, self.loader.kind)(self.folder, plain=plain)
+        version: str = side.VERSION
+        return version
+
+    def run(self, iterations: int) -> float:
+        """Take so many batches; returns the seconds."""
+        take = self.job.take
+        began = time.perf_counter()
+        for _ in range(iterations):
+            take()
+        return time.perf_counter() - began
+
+    def batch(self, path: str) -> None:
+        """Write the next batch."""
+        np.save(path, self.job.take())
+
+
+def main() -> None:
+    """Answer until standard input ends. What libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    worker = Worker(*sys.argv[1:])
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        try:
+            answer = getattr(worker, name)(**arguments)
+        except Exception as error:  # a loader's: it is named in the table
+            traceback.print_exc()
+            answer = {"error": f"{name}: {type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()
