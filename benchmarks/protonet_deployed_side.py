@@ -24,7 +24,13 @@ class Inference:
             read_net(Source(str(model), model.read_text())), phase=TEST, stages=["deploy"]
         )
         self.net = Net(
-            plan, Device(), gradients=False, packed=True, fuse=True, precision=type_of(precision)
+            plan,
+            Device(),
+            gradients=False,
+            packed=True,
+            fuse=True,
+            precision=type_of(precision),
+            keep_weights=True,
         )
         path = model.with_name("net.caffemodel")
         self.net.load(read_weights(path), str(path))

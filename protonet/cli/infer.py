@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from protonet.cli.compute_options import no_fuse_option
+from protonet.cli.compute_options import no_fuse_option, precision_option
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.extensions import import_option
 from protonet.cli.options import Fraction, snapshot_option
@@ -116,6 +116,7 @@ class _Options:
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu or cuda:N.")
 @memory_limit_option
+@precision_option
 @no_fuse_option
 @click.option(
     "--allow-python-layers",
@@ -138,6 +139,7 @@ def command(
     bgr: bool,
     device: str,
     memory_limit: int | None,
+    precision: str | None,
     no_fuse: bool,
     allow_python_layers: bool,
 ) -> None:
@@ -158,6 +160,8 @@ def command(
 
     options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse)
     with _open(run, weights, snapshot, options, allow_python_layers) as predictor:
+        if precision is not None:
+            predictor.precision = precision
         if predictor.note:
             note(predictor.note)
         if labels is not None:

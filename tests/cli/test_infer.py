@@ -63,6 +63,9 @@ def test_it_prints_a_vector_for_each_image(protonet: Any, trained: Path) -> None
     assert found.stderr == f"{small}: resized from 3x2 to 6x4\n"
     alone = protonet("infer", trained / "run", test, "--no-fuse").stdout
     assert numbers(alone.strip()) == pytest.approx(numbers(first), rel=1e-5)
+    rounded = protonet("infer", trained / "run", test, "--precision", "bfloat16").stdout.strip()
+    assert numbers(rounded) == pytest.approx(numbers(first), rel=0.02)
+    assert numbers(rounded) != numbers(first)
 
 
 def test_json_is_an_object_a_line(protonet: Any, trained: Path) -> None:

@@ -11,6 +11,7 @@ from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.graph.net import Net
 from protonet.layers.base import Stateful
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import FAN_OUT, SEED, net_of, numeric_gradient, plan_of
 
@@ -246,3 +247,37 @@ def test_a_pass_can_be_walked_through() -> None:
     assert other.loss() == net.loss()
     assert other.clock.iteration == 1
     np.testing.assert_array_equal(other.store.diff, net.store.diff)
+
+
+KEPT = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 dim: 5 dim: 5 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "ip" type: "InnerProduct" bottom: "c" top: "ip"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+"""
+
+
+def test_kept_weights_are_those_of_the_last_load() -> None:
+    net, again = (
+        Net(
+            plan_of(KEPT, TEST),
+            Device(),
+            gradients=False,
+            packed=True,
+            precision=type_of("bfloat16"),
+            keep_weights=kept,
+        )
+        for kept in (True, False)
+    )
+    for factor in (1.0, -2.0):
+        weights = {
+            name: [factor * np.linspace(-1, 1, p.data.size).reshape(p.shape) for p in params]
+            for name, params in net.params.items()
+        }
+        for each in (net, again):
+            each.load(weights, "a test")
+            each.inputs["x"].data[...] = np.linspace(0, 1, 75).reshape(1, 3, 5, 5)
+            each.forward()
+        np.testing.assert_array_equal(net.outputs()[0][1], again.outputs()[0][1])
+        assert np.abs(net.outputs()[0][1]).max() > 1

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from protonet.blob import Shape
+from protonet.device import Device
 from protonet.errors import UsageError
 from protonet.formats.caffemodel import Weights
 from protonet.formats.kind import is_torch7
+from protonet.graph.net import Net
+from protonet.graph.plan import Plan
 from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.jobs.reading.network import read_definition
+from protonet.precision import type_of
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.language import is_lua
@@ -89,3 +93,18 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
             "channels, height, width"
         )
     return definition, inputs[0]
+
+
+def fast_net(plan: Plan, device: Device, precision: str, *, fuse: bool) -> Net:
+    """A net without gradients whose blobs share memory, of a type of ``PRECISIONS`` where 16 bits
+    suffice; its parameters are changed by ``load`` only.
+    """
+    return Net(
+        plan,
+        device,
+        gradients=False,
+        packed=True,
+        fuse=fuse,
+        precision=type_of(precision),
+        keep_weights=True,
+    )

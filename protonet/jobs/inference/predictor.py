@@ -21,7 +21,7 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import check_inference
-from protonet.jobs.inference.deployed import STAGES, deploy_net
+from protonet.jobs.inference.deployed import STAGES, deploy_net, fast_net
 from protonet.layers.base import LayerContext
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.text import Source
@@ -85,6 +85,8 @@ class ImagePredictor:
     iteration: int | None = None
     """Of the weights, if known."""
     class_names: Sequence[str] | None = None
+    precision = "float32"
+    """The type of blobs, of ``PRECISIONS``, where 16 bits suffice."""
     pixel_classes: ClassTable | None = None
     """The class table of a segmentation, if known."""
     note: str = ""
@@ -213,14 +215,10 @@ class ImagePredictor:
             blobs = []
             for index, step in enumerate(net.plan.steps):
                 net.forward_step(index)
+                arrays = [np.array(self.device.get(net.data_of(value))) for value in step.tops]
                 blobs += [
-                    (
-                        step.name,
-                        step.type,
-                        value.name,
-                        np.array(self.device.get(net.data_of(value))),
-                    )
-                    for value in step.tops
+                    (step.name, step.type, value.name, array)
+                    for value, array in zip(step.tops, arrays, strict=True)
                 ]
             weights = [
                 (f"{layer.name}/{place}", np.array(self.device.get(param.data)))
@@ -283,7 +281,7 @@ class ImagePredictor:
     def _forward_pass(self, count: int) -> ForwardPass:
         """The net for a batch of this size."""
         if count not in self._built:
-            net = Net(self._plan(count), self.device, gradients=False, packed=True, fuse=self._fuse)
+            net = fast_net(self._plan(count), self.device, self.precision, fuse=self._fuse)
             report = net.load(self._weights, str(self._path))
             if report.absent:
                 net.close()

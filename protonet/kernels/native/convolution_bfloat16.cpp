@@ -96,14 +96,22 @@ class PairConvolution {
         store_some(values + c, load_some(row + c, here), here);
       }
     } else {
+      const Index count = channels * taps;
+      auto* rounded = reinterpret_cast<Bf16*>(scratch(Scratch::kTiles, count / 2 + taps + kLanes));
+      for (Index i = 0; i < count; i += kLanes) {
+        const Index here = std::min(kLanes, count - i);
+        store(rounded + i, here == kLanes ? load(row + i) : load_some(row + i, here));
+      }
+      std::fill_n(rounded + count, taps + kLanes, Bf16{});  // the partner of an odd channel
+      const auto words = [&](Index i) {
+        return words_of(*reinterpret_cast<const LooseHalves*>(rounded + i));
+      };
+      // What is written past the taps of a channel is overwritten by the next, or cut off.
       for (Index c = 0; c < channels; c += 2)
-        for (Index t = 0; t < taps; t += kLanes) {
-          const Index here = std::min(kLanes, taps - t);
-          const float* from = row + c * taps + t;
-          const Vec upper = c + 1 < channels ? load_some(from + taps, here) : Vec{};
+        for (Index t = 0; t < taps; t += kLanes)
           store(reinterpret_cast<float*>(line + c / 2 * taps + t),
-                pair_up(load_some(from, here), upper));
-        }
+                reinterpret_cast<Vec>(words(c * taps + t) | words((c + 1) * taps + t) << 16));
+      std::fill(line + (channels + 1) / 2 * taps, line + panels_.steps * kPairStep, Pair{0});
     }
     panels_.put_row(m, line, packed);
   }

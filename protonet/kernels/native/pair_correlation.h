@@ -49,7 +49,7 @@ class PairCorrelation {
            const Epilogue& epilogue) const {
     const Index blocks = static_cast<Index>(blocks_.size()), count = panels.count();
     // As many parts as keep all threads busy; each packs the block again.
-    const Index least = (count + kPartPanels - 1) / kPartPanels;
+    const Index least = panels.blocks() == 1 ? 1 : (count + kPartPanels - 1) / kPartPanels;
     const Index most = std::max(least, std::min<Index>(count, 2 * threads()));
     const auto idles = [&](Index tasks) {  // for a tenth of the time or more
       return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
@@ -64,8 +64,8 @@ class PairCorrelation {
   }
 
  private:
-  static constexpr Index kPlaces = 256;     // per task
-  static constexpr Index kPartPanels = 32;  // per task, so that their sums stay in the L2 cache
+  static constexpr Index kPlaces = 512;     // per task
+  static constexpr Index kPartPanels = 16;  // per task, so that their sums stay in the L2 cache
 
   // Panels [first, last) of A.
   struct Part {
@@ -171,6 +171,9 @@ class PairCorrelation {
         const Bf16* row = from + 2 * (k + i) * plane;
         const Bf16* other = 2 * (k + i) + 1 < channels_ ? row + plane : nullptr;
         Pair* line = to + i * kPairColumns + segment.column;
+        // Of the next strip: lines that are a plane apart are not foreseen by the processor.
+        __builtin_prefetch(row + kPairColumns);
+        if (other != nullptr) __builtin_prefetch(other + kPairColumns);
         for (Index c = 0; c < segment.length; c += kPairSide)
           interleave_some(row + c, other == nullptr ? nullptr : other + c,
                           std::min(kPairSide, segment.length - c), line + c);
@@ -204,12 +207,20 @@ class PairCorrelation {
       const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
       for (const Segment& segment : segments) {
         Bf16* to = y + segment.at + row * out_plane_;
+        const float* from = sums + segment.column;
+        const auto value = [&](Index i) {
+          const Vec total = load(from + i) * factor + bias;
+          // Written this way so that NaN propagates.
+          return reinterpret_cast<__m512>(total < least ? least : total);
+        };
+        if (segment.length == kPairColumns && out_step_.x == 1) {
+          const auto all = _mm512_cvtne2ps_pbh(value(kPairSide), value(0));
+          _mm512_storeu_si512(to, (__m512i)all);
+          continue;
+        }
         for (Index i = 0; i < segment.length; i += kPairSide) {
           const Index here = std::min(kPairSide, segment.length - i);
-          const Vec total = load(sums + segment.column + i) * factor + bias;
-          // Written this way so that NaN propagates.
-          const Vec value = total < least ? least : total;
-          put(to, i, (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(value)), here);
+          put(to, i, (__m256i)_mm512_cvtneps_pbh(value(i)), here);
         }
       }
     }
