@@ -126,7 +126,7 @@ def _answer(engine: Engine, case: Case, batch: int, folder: Path) -> np.ndarray:
     """What an engine answers to the inputs."""
     model = model_file(folder, case, engine.name, batch)
     engine.ask("inference", model=str(model), inputs=str(inputs_file(folder, case, batch)))
-    engine.ask("run", iterations=1)
+    engine.ask("run", iterations=3)  # the third answer is the first, unless inputs are lost
     path = folder / f"{engine.name}.npy"
     engine.ask("results", path=str(path))
     answer: np.ndarray = np.load(path)

@@ -101,3 +101,10 @@ def resident(field: str) -> float:
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
     raise KeyError(field)
+
+
+def busy_seconds() -> float:
+    """Seconds that all cores together worked for any process, or were taken by the host."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=9)[1:9]
+    user, nice, system, _, _, interrupts, soft, steal = map(int, fields)
+    return (user + nice + system + interrupts + soft + steal) / os.sysconf("SC_CLK_TCK")

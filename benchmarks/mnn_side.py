@@ -1,4 +1,4 @@
-"""MNN: a converted model in a session of its own resizing."""
+"""MNN: a converted model in a session of its interpreter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Inference:
-    """Passes of a session, whose input is copied in once."""
+    """Passes of a session, whose input is copied in before each: it overwrites it."""
 
     def __init__(self, model: Path, values: np.ndarray, precision: str, threads: int) -> None:
         self.interpreter = MNN.Interpreter(str(model))
@@ -17,13 +17,14 @@ class Inference:
         self.session = self.interpreter.createSession(
             {"backend": "CPU", "numThread": threads, "precision": kept}
         )
-        given = self.interpreter.getSessionInput(self.session)
-        self.interpreter.resizeTensor(given, values.shape)
+        self._given = self.interpreter.getSessionInput(self.session)
+        self.interpreter.resizeTensor(self._given, values.shape)
         self.interpreter.resizeSession(self.session)
-        given.copyFrom(_tensor(values.shape, values))
+        self._values = _tensor(values.shape, values)
 
     def run(self) -> None:
         """One pass."""
+        self._given.copyFrom(self._values)
         self.interpreter.runSession(self.session)
 
     def output(self) -> np.ndarray:

@@ -17,8 +17,8 @@ class Inference:
         self.net.opt.use_bf16_storage = precision == "bfloat16"
         for name in ("storage", "arithmetic", "packed"):
             setattr(self.net.opt, f"use_fp16_{name}", False)
-        self.net.load_param(str(model))
-        self.net.load_model(str(model.with_suffix(".bin")))
+        if self.net.load_param(str(model)) or self.net.load_model(str(model.with_suffix(".bin"))):
+            raise ValueError("does not load what pnnx wrote")
         self._images = [ncnn.Mat(image).clone() for image in values]
         (self._input,), (self._output,) = self.net.input_names(), self.net.output_names()
         self._made: list[ncnn.Mat] = []
