@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def peaks(
             engine.ask("run", iterations=3)
             imported, peak = engine.ask("memory")
             found[name] = (imported, peak)
+    return found
+
+
+def kinds(folder: Path, case: Case) -> dict[str, tuple[float, int]]:
+    """Seconds and operations of protonet's layers at batch 1, by their kind."""
+    model = model_file(folder, case, "protonet", 1)
+    command = [sys.executable, str(_HERE / "engine_layers.py"), str(model)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=clean_environment())
+    found: dict[str, tuple[float, int]] = json.loads(done.stdout)
     return found
 
 

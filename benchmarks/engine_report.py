@@ -26,6 +26,10 @@ _LEAST = 0.9
 """Of every network; a ratio of 1 is wanted of eight in ten."""
 
 
+_SHOWN = 0.03
+"""The share of a pass from which a kind of layers is shown."""
+
+
 @dataclass
 class Measured:
     """A network at a batch: why engines are missing, how far their answers are from protonet's
@@ -65,6 +69,9 @@ Peaks = dict[str, tuple[float, float]]
 Starts = dict[str, list[tuple[float, float]]]
 """Processor and wall seconds of a process, a pair for each round."""
 
+Kinds = dict[str, tuple[float, int]]
+"""Seconds of a pass and operations, of the layers of each kind."""
+
 
 class Kept:
     """The measurements of a precision in a folder: a file for each."""
@@ -80,6 +87,10 @@ class Kept:
         """Keep the memory of a network."""
         self._write(f"{name}-memory", peaks)
 
+    def write_kinds(self, name: str, kinds: Kinds) -> None:
+        """Keep protonet's time by kinds of layers."""
+        self._write(f"{name}-layers", kinds)
+
     def write_starts(self, starts: Starts) -> None:
         """Keep what whole processes took."""
         self._write("starts", starts)
@@ -94,6 +105,11 @@ class Kept:
     def peaks(self) -> dict[str, Peaks]:
         """The memory of each network."""
         found = {name: self._read(f"{name}-memory") for name in CASES}
+        return {name: each for name, each in found.items() if each is not None}
+
+    def kinds(self) -> dict[str, Kinds]:
+        """The time of each network by them."""
+        found = {name: self._read(f"{name}-layers") for name in CASES}
         return {name: each for name, each in found.items() if each is not None}
 
     def starts(self) -> Starts:
@@ -117,6 +133,8 @@ def report(head: Sequence[str], kept: Kept) -> str:
         parts += [_times_table(times), *_missing_table(times)]
     if peaks:
         parts.append(_peaks_table(peaks))
+    if kinds := kept.kinds():
+        parts.append(_kinds_table(kinds))
     if starts:
         parts.append(_starts_table(starts))
     parts.append(targets_table([*_ratios(times), *_least_memory(peaks), *_least_start(starts)]))
@@ -163,6 +181,19 @@ def _peaks_table(found: Mapping[str, Peaks]) -> str:
         "(VmHWM), and that less what the process held right after its imports (VmRSS)."
     )
     return f"## Peak memory at batch 1\n\n{table(head, rows)}\n\n{note}"
+
+
+def _kinds_table(found: Mapping[str, Kinds]) -> str:
+    rows = []
+    for name, kinds in found.items():
+        total = sum(seconds for seconds, _ in kinds.values())
+        for kind, (seconds, count) in sorted(kinds.items(), key=lambda item: -item[1][0]):
+            if seconds >= _SHOWN * total:
+                share, rate = f"{100 * seconds / total:.0f} %", number_text(count / seconds / 1e9)
+                rows.append([CASES[name].title, kind, number_text(1000 * seconds), share, rate])
+    head = ["network", "layers", "ms", "share", "GFLOP/s"]
+    note = f"Each layer timed by itself; those of less than {100 * _SHOWN:.0f} % are left out."
+    return f"## Where protonet's time goes at batch 1\n\n{table(head, rows)}\n\n{note}"
 
 
 def _starts_table(found: Starts) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from cases import CASES, Case
 from engine_models import BATCHES, inputs_file, make_models, model_file
-from engine_processes import STARTED, peaks, starts
+from engine_processes import STARTED, kinds, peaks, starts
 from engine_report import ENGINES, Kept, Measured, report
 from machine import describe_engines, keep_to_cores
 from processes import Engine, alternate
@@ -47,6 +47,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--prepare", action="store_true", help="only write the engines' files")
     parser.add_argument("--memory", action="store_true", help="memory in place of times")
     parser.add_argument("--start", action="store_true", help="a process in place of times")
+    parser.add_argument("--layers", action="store_true", help="kinds of layers, likewise")
     parser.add_argument("--report", action="store_true", help="only print what was measured")
     parser.add_argument(
         "--markdown", action="store_true", help="write RESULTS-ENGINES.md, or -PRECISION, too"
@@ -84,6 +85,8 @@ def measure(asked: argparse.Namespace, kept: Kept) -> None:
         if asked.memory:
             there = [each for each in ("protonet", *asked.engines) if each not in missing]
             kept.write_peaks(name, peaks(asked.folder, case, there, asked.precision))
+        elif asked.layers:
+            kept.write_kinds(name, kinds(asked.folder, case))
         elif asked.start:
             kept.write_starts(starts(asked.folder, asked.rounds))
         elif not asked.prepare:

@@ -207,6 +207,7 @@ def test_ratios_beside_engines_are_those_to_the_fastest(
     kept.write("lenet", 1, measured)
     kept.write_peaks("vgg16", {"protonet": (30.0, 600.0), "mnn": (40.0, 580.0)})
     kept.write_starts({"protonet": [(0.5, 0.4)], "onnxruntime": [(0.4, 0.5), (0.6, 0.5)]})
+    kept.write_kinds("lenet", {"Softmax": (0.001, 10), "Convolution 5 x 5": (0.002, 10**9)})
     text = report.report(["a machine"], kept)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     assert [row for row in rows if row and row[-1] in ("met", "not met")] == [
@@ -217,6 +218,7 @@ def test_ratios_beside_engines_are_those_to_the_fastest(
         ["from the start to an answer, processor", "at most 0.500 s", "0.500 s", "met"],
     ]
     assert ["OpenVINO", "LeNet", "16", "not here"] in rows
+    assert ["LeNet", "Convolution 5 x 5", "2.00", "67 %", "500"] in rows
 
 
 def test_answers_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
