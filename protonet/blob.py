@@ -93,11 +93,18 @@ class ParamStore:
     """
 
     def __init__(
-        self, params: Sequence[Param], device: Device, dtype: Any, *, gradients: bool = True
+        self,
+        params: Sequence[Param],
+        device: Device,
+        dtype: Any,
+        *,
+        gradients: bool = True,
+        zero: bool = False,
     ) -> None:
         """Move ``params`` (no views) into flat arrays, keeping their values; gradients are 0.
 
-        Without ``gradients``, ``diff`` is empty and None for each parameter.
+        Without ``gradients``, ``diff`` is empty and None for each parameter. With ``zero``, all
+        values are 0: memory is not touched.
         """
         self.params = list(params)
         self.device = device
@@ -117,7 +124,8 @@ class ParamStore:
         self.data = device.zeros((end,), dtype)
         self.diff = device.zeros((end if gradients else 0,), dtype)
         for param, data in zip(self.params, self.split(self.data), strict=True):
-            data[...] = param.data
+            if not zero:
+                data[...] = param.data
             param.data, param.diff = data, None
         if gradients:
             for param, diff in zip(self.params, self.split(self.diff), strict=True):

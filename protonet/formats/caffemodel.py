@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from protonet.formats.arrays import SUFFIXES, read_arrays, write_arrays
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array, to_array
 from protonet.formats.kind import SIZE_LIMIT, is_hdf5, read_message
+from protonet.formats.stored_weights import stored_weights
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.upgrade import upgrade_message
 
@@ -69,11 +71,24 @@ def read_weights(path: str | Path) -> Weights:
         UsageError: when the file cannot be read, or h5py is needed and missing.
         FormatError: when it has no weights; says what it looks like instead.
     """
+    weights = open_weights(path)
+    return {name: list(params) for name, params in weights.items()}
+
+
+def open_weights(path: str | Path) -> Weights:
+    """As ``read_weights``; of a .caffemodel, values are read from the file when they are asked for.
+    The file stays open as long as the weights are.
+
+    Raises:
+        UsageError, FormatError: as ``read_weights``.
+    """
     path = Path(path)
     if path.suffix in SUFFIXES:
         return read_arrays(path)
     if is_hdf5(path):
         return _read_hdf5(path)
+    with suppress(OSError, ValueError):  # of which reading it all says more
+        return stored_weights(path)
     return {
         layer.name: [
             to_array(blob, f"{path}: layer '{layer.name}' parameter {index}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class Net(Runner):
             multiplied by ``loss_scale``.
         params_of: a net whose parameters this one shares, for layers of the same name and shapes:
             the train net of a test net.
+        loaded: names of layers whose parameters are not filled, for ``load`` sets all of them.
         keep_weights: parameters are changed by ``load`` and ``share_with`` only, so that layers may
             keep them in another form, rounded and packed.
 
@@ -88,13 +89,13 @@ class Net(Runner):
         memory_of: Net | None = None,
         params_of: Net | None = None,
         keep_weights: bool = False,
+        loaded: Collection[str] = (),
     ) -> None:
         if gradients is None:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
         if packed and fuse:
             plan = fuse_layers(plan, gradients=gradients)
-        self.plan, self.device = plan, device
-        self.seed, self.gradients = seed, gradients
+        self.plan, self.device, self.seed, self.gradients = plan, device, seed, gradients
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
         check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
         self.packed, self._recompute = packed, recompute
@@ -109,7 +110,7 @@ class Net(Runner):
         )
         for layer in self.layers:
             layer.keeps_weights = keep_weights
-        self.store = self._make_params(params_of.params if params_of is not None else {})
+        self.store = self._make_params(params_of, loaded)
         self._of_batches: dict[tuple[Shape, ...], Passes] = {}
         check_batches(plan, self.layers)
         self._allocate()
@@ -218,13 +219,15 @@ class Net(Runner):
 
     # Building.
 
-    def _make_params(self, lent: Mapping[str, Sequence[Param]]) -> ParamStore:
-        """Make the layers' parameters; those of the same layer and shape in ``lent`` are shared."""
+    def _make_params(self, lender: Net | None, loaded: Collection[str]) -> ParamStore:
+        """Make the layers' parameters; those of the same layer and shape in ``lender`` are
+        shared.
+        """
         plan, device = self.plan, self.device
+        lent = lender.params if lender is not None else {}
+        how: Any = {"gradients": self.gradients, "loaded": loaded}
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
-            store = make_params(
-                plan, self.layers, device, self.dtype, self.seed, lent, gradients=self.gradients
-            )
+            store = make_params(plan, self.layers, device, self.dtype, self.seed, lent, **how)
         for layer in self.layers:
             if layer.params:
                 self.params.setdefault(layer.name, layer.params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from protonet.blob import Array, Param, ParamStore
 from protonet.device import Device
 from protonet.errors import FormatError
 from protonet.graph.plan import Plan, Step
+from protonet.graph.weights import takes_stored
 from protonet.layers.base import Layer, shape_text
 from protonet.layers.fillers import fill
 
@@ -25,11 +26,13 @@ def make_params(
     lent: Mapping[str, Sequence[Param]],
     *,
     gradients: bool,
+    loaded: Collection[str] = (),
 ) -> ParamStore:
     """Bind the ``layers`` of a net of this plan to their ``params``; the store holds those that
     the net owns.
 
     ``lent`` are the parameters of another net by layer name, used where the shapes are equal.
+    Layers of the names in ``loaded`` are not filled.
     """
     owned: dict[tuple[int, int], Param] = {}
     others: dict[tuple[int, int], Param] = {}
@@ -42,10 +45,17 @@ def make_params(
                 others[index, place] = theirs[place]
             else:
                 owned[index, place] = _empty(step, place, device, dtype)
-    store = ParamStore(list(owned.values()), device, dtype, gradients=gradients)
+    store = ParamStore(list(owned.values()), device, dtype, gradients=gradients, zero=True)
     for (index, place), param in owned.items():
+        if plan.steps[index].name in loaded and takes_stored(layers[index]):
+            continue
         _fill(plan.steps[index], place, device, param.data, seed)
-    params = {**owned, **others}
+    _bind(plan, layers, {**owned, **others})
+    return store
+
+
+def _bind(plan: Plan, layers: Sequence[Layer], params: Mapping[tuple[int, int], Param]) -> None:
+    """Give the layers their parameters; of one that another layer owns, a view."""
     for index, (step, layer) in enumerate(zip(plan.steps, layers, strict=True)):
         layer.params = [
             params[index, place]
@@ -53,7 +63,6 @@ def make_params(
             else params[planned.owner].view(planned.weight.shape)
             for place, planned in enumerate(step.params)
         ]
-    return store
 
 
 def _empty(step: Step, place: int, device: Device, dtype: Any) -> Param:

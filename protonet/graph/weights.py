@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protonet.blob import Param
+from protonet.blob import Array, Param
 from protonet.device import Device
 from protonet.errors import OtherNetError
 from protonet.formats.blobs import from_array, shapes_fit
+from protonet.formats.stored_weights import StoredArray, StoredParams
 from protonet.graph.plan import Plan
 from protonet.layers.base import Layer, shape_text
 from protonet.proto.caffe_pb2 import NetParameter
+
+_Arrays = Sequence[np.ndarray | StoredArray | None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def load_params(
     for name, arrays in taken.items():
         for param, array in zip(params[name], arrays, strict=True):
             if array is not None:
-                device.put(np.asarray(array, param.data.dtype), param.data)
+                _put(device, array, param.data)
     filled = {id(param.owner or param) for name in taken for param in params[name]}
     return LoadReport(
         tuple(taken),
@@ -65,6 +68,21 @@ def load_params(
         tuple(name for name in weights if name not in params and weights[name]),
         tuple(problems),
     )
+
+
+def takes_stored(layer: Layer) -> bool:
+    """Whether the layer's parameters are stored in one form, its own."""
+    return type(layer).convert_weights is Layer.convert_weights
+
+
+def _put(device: Device, array: np.ndarray | StoredArray, out: Array) -> None:
+    """Copy an array into a parameter; where it can, from the file to there."""
+    if not isinstance(array, StoredArray):
+        device.put(np.asarray(array, out.dtype), out)
+    elif device.is_cpu and array.dtype == out.dtype and out.flags.c_contiguous:
+        array.read_into(out)
+    else:
+        device.put(np.asarray(array.read(), out.dtype), out)
 
 
 def stored_params(
@@ -84,15 +102,19 @@ def _fitting(
     layers: Sequence[Layer],
     params: Mapping[str, Sequence[Param]],
     weights: Mapping[str, Sequence[np.ndarray | None]],
-) -> tuple[dict[str, Sequence[np.ndarray | None]], list[str]]:
+) -> tuple[dict[str, _Arrays], list[str]]:
     """The weights of the layers that fit, in the layers' own form; and the mismatches."""
-    taken: dict[str, Sequence[np.ndarray | None]] = {}
+    taken: dict[str, _Arrays] = {}
     problems: list[str] = []
     for layer in layers:
-        arrays = weights.get(layer.name)
-        if arrays is None or layer.name not in params:
+        given = weights.get(layer.name)
+        if given is None or layer.name not in params:
             continue
-        arrays = layer.convert_weights(arrays) if arrays else arrays
+        arrays: _Arrays = given
+        if isinstance(given, StoredParams) and takes_stored(layer):
+            arrays = given.arrays
+        elif given:
+            arrays = layer.convert_weights(given)
         wrong = list(_mismatches(layer.name, params[layer.name], arrays))
         problems += wrong
         if not wrong:
@@ -100,9 +122,7 @@ def _fitting(
     return taken, problems
 
 
-def _mismatches(
-    name: str, params: Sequence[Param], arrays: Sequence[np.ndarray | None]
-) -> Iterator[str]:
+def _mismatches(name: str, params: Sequence[Param], arrays: _Arrays) -> Iterator[str]:
     """The mismatches between a layer's weights and its parameters."""
     if not arrays:
         yield f"layer '{name}' has {len(params)} parameter(s), and the file lists it without any"

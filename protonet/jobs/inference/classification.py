@@ -131,8 +131,8 @@ def open_classifier(
             belong together.
     """
     source = read_deploy(deploy, shape)
-    _, layer = deploy_net(source)
-    _, channels, height, width = layer.input_param.shape[0].dim
+    read = deploy_net(source)
+    _, channels, height, width = read[1].input_param.shape[0].dim
     transformer = how.transformer((channels, height, width))
     return ImagePredictor(
         source,
@@ -144,6 +144,7 @@ def open_classifier(
         python_layers=python_layers,
         fuse=fuse,
         fit=how.fit,
+        deploy=read,
     )
 
 

@@ -1,19 +1,27 @@
-"""The deploy net of a definition: phase TEST, stage "deploy"."""
+"""The deploy net of a definition, phase TEST, stage "deploy"; and the nets of a prediction, one for
+each size of batch, over the same weights.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from protonet.blob import Shape
 from protonet.device import Device
-from protonet.errors import UsageError
+from protonet.errors import DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import Weights
 from protonet.formats.kind import is_torch7
+from protonet.formats.stored_weights import StoredParams
+from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
+from protonet.graph.planning import plan_net
+from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.jobs.reading.network import read_definition
+from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
@@ -22,7 +30,9 @@ from protonet.proto.text import NetDefinition, Source, read_net, write_text
 from protonet.torch7.conversion import layer_weights
 
 STAGES = ("deploy",)
-_BATCH = 2
+_BATCH = 16
+"""Images of the largest batch."""
+_TRANSLATED = 2
 """Of the translation: with one item, Torch7's View would take the batch for a part of it."""
 
 
@@ -43,7 +53,7 @@ def read_deploy(path: Path, shape: Shape | None = None) -> Source:
                 f"{path}: has the shape of its input; --input-shape is for .t7 files and Lua"
             )
         return source
-    inputs = {} if shape is None else {"data": (_BATCH, *shape)}
+    inputs = {} if shape is None else {"data": (_TRANSLATED, *shape)}
     definition = read_definition(source, DataShapes(inputs=inputs))
     _, channels, height, width = definition.net.layer[0].input_param.shape[0].dim
     deploy = make_deploy(definition, (channels, height, width))
@@ -63,7 +73,7 @@ def deploy_weights(path: Path, weights: Path, source: Source) -> Path | Weights:
     shape = tuple(layer.input_param.shape[0].dim)[1:]
     text = Source.read(path)
     if is_lua(text.text):
-        told = DataShapes(inputs={"data": (_BATCH, *shape)}, weights=(str(weights),))
+        told = DataShapes(inputs={"data": (_TRANSLATED, *shape)}, weights=(str(weights),))
         definition = read_definition(text, told)
         if definition.taken and definition.weights is not None:
             return definition.weights()
@@ -95,16 +105,148 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
     return definition, inputs[0]
 
 
-def fast_net(plan: Plan, device: Device, precision: str, *, fuse: bool) -> Net:
-    """A net without gradients whose blobs share memory, of a type of ``PRECISIONS`` where 16 bits
-    suffice; its parameters are changed by ``load`` only.
+class DeployNets:
+    """Nets of one definition, planned and built when they are needed, once. Close them.
+
+    Args:
+        source: of the definition.
+        deploy: ``deploy_net`` of the source.
+        device: where the nets are.
+        python_layers, memory_limit, fuse: those of ``ImagePredictor``.
+
+    Raises:
+        DeviceError: when one image exceeds the limit.
+        NetworkError: for mistakes in the definition.
     """
-    return Net(
-        plan,
-        device,
-        gradients=False,
-        packed=True,
-        fuse=fuse,
-        precision=type_of(precision),
-        keep_weights=True,
-    )
+
+    def __init__(
+        self,
+        source: Source,
+        deploy: tuple[NetDefinition, LayerParameter],
+        device: Device,
+        *,
+        python_layers: bool,
+        memory_limit: int | None,
+        fuse: bool,
+    ) -> None:
+        self.source = source
+        self.definition, self._given = deploy
+        self._device = device
+        self._fuse = fuse
+        self._context = LayerContext(Path(source.name).parent, python_layers=python_layers)
+        self._memory_limit = memory_limit
+        self._plans: dict[int, Plan] = {}
+        self._built: dict[int, ForwardPass] = {}
+        self._largest: int | None = None
+        if memory_limit is not None:
+            self._check(1, memory_limit)
+        self.plan(1)
+
+    def use(self, weights: Weights, source: str) -> None:
+        """Take the weights that the nets load; ``source`` names them in messages."""
+        self._weights, self._source = weights, source
+
+    def close(self) -> None:
+        """Release the nets."""
+        for forward_pass in self._built.values():
+            forward_pass.net.close()
+        self._built.clear()
+
+    def plan(self, count: int) -> Plan:
+        """The net for a batch of ``count`` images, without arrays."""
+        if count not in self._plans:
+            self._given.input_param.shape[0].dim[0] = count
+            self._plans[count] = plan_net(
+                self.definition, phase=TEST, stages=list(STAGES), context=self._context
+            )
+        return self._plans[count]
+
+    def most(self, wanted: int) -> int:
+        """The largest batch size for ``wanted`` images that the net allows and the limit lets fit.
+        More than one image is tried only if there is more than one.
+        """
+        if wanted == 1:
+            return 1
+        if self._largest is None:
+            self._largest = self._most_that_fit() if self._works_in_batches() else 1
+        return self._largest
+
+    def forward_pass(self, count: int, precision: str = "float32") -> ForwardPass:
+        """The net for a batch of this size, of a type of ``PRECISIONS`` where 16 bits suffice. The
+        first one loads the weights, others share them; they are changed by ``load`` only.
+
+        Raises:
+            FormatError: for weights that do not fit or are not complete.
+        """
+        if count not in self._built:
+            first = next(iter(self._built.values())).net if self._built else None
+            net = Net(
+                self.plan(count),
+                self._device,
+                gradients=False,
+                packed=True,
+                fuse=self._fuse,
+                precision=type_of(precision),
+                keep_weights=True,
+                params_of=first,
+                loaded=self._whole_layers(),
+            )
+            if net.store.params:
+                self._load(net)
+            self._built[count] = ForwardPass(net)
+        return self._built[count]
+
+    def with_all_blobs(self) -> Net:
+        """A net for one image, all of whose blobs can be read. Close it."""
+        net = Net(self.plan(1), self._device, gradients=False, loaded=self._whole_layers())
+        try:
+            net.load(self._weights, self._source)
+        except FormatError:
+            net.close()
+            raise
+        return net
+
+    def _load(self, net: Net) -> None:
+        report = net.load(self._weights, self._source)
+        if report.absent:
+            net.close()
+            raise FormatError(
+                f"{self._source}: has no weights for {', '.join(report.absent)} "
+                f"of {self.source.name}"
+            )
+
+    def _whole_layers(self) -> list[str]:
+        """The layers of which the file has all parameters; none is read for this."""
+        return [name for name, arrays in self._weights.items() if _is_whole(arrays)]
+
+    def _most_that_fit(self) -> int:
+        """The largest batch size within the limit."""
+        most = _BATCH
+        while self._memory_limit is not None and most > 1:
+            try:
+                self._check(most, self._memory_limit)
+            except DeviceError:
+                most //= 2
+            else:
+                break
+        return most
+
+    def _check(self, count: int, limit: int) -> None:
+        check_inference(self.plan(count), limit, packed=True, fuse=self._fuse, copies=1)
+
+    def _works_in_batches(self) -> bool:
+        """Whether every output scales with the batch; not with a Reshape to fixed axes."""
+        one = self.plan(1)
+        try:
+            two = self.plan(2)
+        except NetworkError:
+            return False
+        return all(
+            a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
+            for a, b in zip(one.outputs, two.outputs, strict=True)
+        )
+
+
+def _is_whole(arrays: Sequence[object | None]) -> bool:
+    stored = arrays.arrays if isinstance(arrays, StoredParams) else arrays
+    return len(stored) > 0 and all(array is not None for array in stored)

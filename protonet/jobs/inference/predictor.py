@@ -14,19 +14,11 @@ from protonet.data.class_table import ClassTable
 from protonet.data.image_file import LoadedImage, fitted, load_image, shown_window
 from protonet.data.transform import Draw, Transformer, ten_crops
 from protonet.device import Device
-from protonet.errors import DataError, DeviceError, FormatError, NetworkError, UsageError
-from protonet.formats.caffemodel import Weights, read_weights
-from protonet.graph.capture import ForwardPass
-from protonet.graph.net import Net
-from protonet.graph.plan import Plan
-from protonet.graph.planning import plan_net
-from protonet.jobs.checks.memory import check_inference
-from protonet.jobs.inference.deployed import STAGES, deploy_net, fast_net
-from protonet.layers.base import LayerContext
-from protonet.proto.caffe_pb2 import TEST
-from protonet.proto.text import Source
-
-_BATCH = 16
+from protonet.errors import DataError, UsageError
+from protonet.formats.caffemodel import Weights, open_weights
+from protonet.jobs.inference.deployed import DeployNets, deploy_net
+from protonet.proto.caffe_pb2 import LayerParameter
+from protonet.proto.text import NetDefinition, Source
 
 Failed = Callable[[Path, DataError], None]
 """Called for each image that cannot be read."""
@@ -75,6 +67,7 @@ class ImagePredictor:
         python_layers: whether the net may have layers that run code.
         fuse: whether layers compute those behind them.
         fit: how images are resized, one of ``data.resize.RESIZE_MODES``.
+        deploy: ``deploy_net`` of the source, if it has been read.
 
     Raises:
         DeviceError: when one image exceeds the limit, before anything is read.
@@ -104,20 +97,27 @@ class ImagePredictor:
         memory_limit: int | None = None,
         fuse: bool = True,
         fit: str = "squash",
+        deploy: tuple[NetDefinition, LayerParameter] | None = None,
     ) -> None:
         self.source = source
         self._fit = fit
-        self._fuse = fuse
-        self._python_layers = python_layers
-        self._most = _BATCH if self._works_in_batches() else 1
-        if memory_limit is not None:
-            self._most = self._most_that_fit(memory_limit)
+        device = device if device is not None else Device()
+        self._nets = DeployNets(
+            source,
+            deploy if deploy is not None else deploy_net(source),
+            device,
+            python_layers=python_layers,
+            memory_limit=memory_limit,
+            fuse=fuse,
+        )
+        self.definition = self._nets.definition
         self.transformer = transformer
-        self.device = device if device is not None else Device()
+        self.device = device
         self._order = list(channels) if channels is not None else None
-        self._path = weights if isinstance(weights, Path) else Path(source.name)
-        self._weights = read_weights(weights) if isinstance(weights, Path) else weights
-        self._built: dict[int, ForwardPass] = {}
+        if isinstance(weights, Path):
+            self._nets.use(open_weights(weights), str(weights))
+        else:
+            self._nets.use(weights, source.name)
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:
@@ -128,19 +128,17 @@ class ImagePredictor:
 
     def close(self) -> None:
         """Release the nets."""
-        for forward_pass in self._built.values():
-            forward_pass.net.close()
-        self._built.clear()
+        self._nets.close()
 
     @property
     def outputs(self) -> dict[str, Shape]:
         """The outputs of the net and their shapes for a batch of one image."""
-        return {value.name: value.shape for value in self._plan(1).outputs}
+        return {value.name: value.shape for value in self._nets.plan(1).outputs}
 
     @property
     def output_types(self) -> dict[str, str]:
         """The outputs of the net and the types of the layers that compute them."""
-        plan = self._plan(1)
+        plan = self._nets.plan(1)
         return {value.name: plan.steps[value.producer].type for value in plan.outputs}
 
     def oversample(self) -> None:
@@ -178,12 +176,12 @@ class ImagePredictor:
             raise DataError(
                 f"{self.source.name}: takes data of {channels} channels, but images have 1 or 3"
             )
-        many = max(1, self._most // len(self._crops))
+        many = max(1, self._nets.most(len(images) * len(self._crops)) // len(self._crops))
         for start in range(0, len(images), many):
             loaded = []
             for path in map(Path, images[start : start + many]):
                 try:
-                    loaded.append(self._load(path))
+                    loaded.append(self._read(path))
                 except DataError as error:
                     if failed is None:
                         raise
@@ -204,10 +202,9 @@ class ImagePredictor:
         Raises:
             DataError: for a file that is absent, not an image, or damaged.
         """
-        loaded = self._load(image)
-        net = Net(self._plan(1), self.device, gradients=False)
+        loaded = self._read(image)
+        net = self._nets.with_all_blobs()
         try:
-            net.load(self._weights, str(self._path))
             blob = net.inputs[net.plan.inputs[0].name]
             seen = np.empty(blob.shape, np.float32)
             self.transformer.apply(loaded.pixels, seen[0], self._crops[0])
@@ -238,8 +235,9 @@ class ImagePredictor:
     def _ask(self, images: Sequence[LoadedImage]) -> list[Prediction]:
         rows = [(image.pixels, crop) for image in images for crop in self._crops]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(rows), self._most):
-            answers += self._pass(rows[start : start + self._most])
+        most = self._nets.most(len(rows))
+        for start in range(0, len(rows), most):
+            answers += self._pass(rows[start : start + most])
         count = len(self._crops)
         return [
             Prediction(
@@ -253,7 +251,7 @@ class ImagePredictor:
 
     def _pass(self, rows: Sequence[tuple[np.ndarray, Draw | None]]) -> list[dict[str, np.ndarray]]:
         """One pass over crops of images; the outputs of each."""
-        forward_pass = self._forward_pass(len(rows))
+        forward_pass = self._nets.forward_pass(len(rows), self.precision)
         net = forward_pass.net
         blob = net.inputs[net.plan.inputs[0].name]
         batch = np.empty(blob.shape, np.float32)
@@ -275,62 +273,8 @@ class ImagePredictor:
         """A decoded image as ``ask`` takes it."""
         return fitted(pixels, self.transformer, self._fit)
 
-    def _load(self, path: Path) -> LoadedImage:
+    def _read(self, path: Path) -> LoadedImage:
         return load_image(path, self.transformer, self._order, self._fit)
-
-    def _forward_pass(self, count: int) -> ForwardPass:
-        """The net for a batch of this size."""
-        if count not in self._built:
-            net = fast_net(self._plan(count), self.device, self.precision, fuse=self._fuse)
-            report = net.load(self._weights, str(self._path))
-            if report.absent:
-                net.close()
-                raise FormatError(
-                    f"{self._path}: has no weights for {', '.join(report.absent)} "
-                    f"of {self.source.name}"
-                )
-            self._built[count] = ForwardPass(net)
-        return self._built[count]
-
-    def _plan(self, count: int) -> Plan:
-        """The net for a batch of ``count`` images."""
-        definition, given = deploy_net(self.source)
-        given.input_param.shape[0].dim[0] = count
-        folder = Path(self.source.name).parent
-        context = LayerContext(folder, python_layers=self._python_layers)
-        return plan_net(definition, phase=TEST, stages=list(STAGES), context=context)
-
-    def _most_that_fit(self, limit: int) -> int:
-        """The largest batch size within the limit.
-
-        Raises:
-            DeviceError: when one image exceeds it.
-        """
-        most = self._most
-        while most > 1:
-            try:
-                self._check(most, limit)
-            except DeviceError:
-                most //= 2
-            else:
-                return most
-        self._check(1, limit)
-        return 1
-
-    def _check(self, count: int, limit: int) -> None:
-        check_inference(self._plan(count), limit, packed=True, fuse=self._fuse, copies=1)
-
-    def _works_in_batches(self) -> bool:
-        """Whether every output scales with the batch; not with a Reshape to fixed axes."""
-        one = self._plan(1)
-        try:
-            two = self._plan(2)
-        except NetworkError:
-            return False
-        return all(
-            a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
-            for a, b in zip(one.outputs, two.outputs, strict=True)
-        )
 
 
 def _of_image(values: np.ndarray, place: int, count: int) -> np.ndarray:

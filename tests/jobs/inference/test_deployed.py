@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from protonet.errors import UsageError
-from protonet.jobs.inference.deployed import deploy_net, read_deploy
+from protonet.device import Device
+from protonet.errors import DeviceError, UsageError
+from protonet.formats.caffemodel import open_weights
+from protonet.graph import parameters
+from protonet.jobs.inference import deployed
+from protonet.jobs.inference.deployed import DeployNets, deploy_net, read_deploy
 from protonet.proto.text import Source, write_text
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "examples" / "pycaffe" / "deploy.prototxt"
+WEIGHTS = ROOT / "tests" / "golden" / "digits" / "digits_iter_200.caffemodel"
 
 
 @pytest.mark.parametrize(
@@ -53,3 +62,51 @@ def test_a_lua_definition_is_translated(tmp_path: Path) -> None:
     assert read_deploy(plain).text == plain.read_text()
     with pytest.raises(UsageError, match="has the shape of its input"):
         read_deploy(plain, (1, 4, 5))
+
+
+def nets(limit: int | None = None) -> DeployNets:
+    source = Source.read(DEPLOY)
+    found = DeployNets(
+        source,
+        deploy_net(source),
+        Device(),
+        python_layers=True,
+        memory_limit=limit,
+        fuse=True,
+    )
+    found.use(open_weights(WEIGHTS), str(WEIGHTS))
+    return found
+
+
+def test_one_image_is_planned_once_and_nothing_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned, filled = [], []
+    plan_net, fill = deployed.plan_net, parameters.fill
+    monkeypatch.setattr(
+        deployed, "plan_net", lambda *a, **k: planned.append(1) or plan_net(*a, **k)
+    )
+    monkeypatch.setattr(parameters, "fill", lambda *a, **k: filled.append(1) or fill(*a, **k))
+    found = nets()
+    assert found.most(1) == 1
+    found.forward_pass(1)
+    found.plan(1)
+    assert (len(planned), len(filled)) == (1, 0)
+    found.close()
+
+
+def test_batches_share_the_weights() -> None:
+    found = nets()
+    one, three = found.forward_pass(1).net, found.forward_pass(3).net
+    assert not three.store.params
+    stored = open_weights(WEIGHTS)
+    for name, params in three.params.items():
+        for param, first, expected in zip(params, one.params[name], stored[name], strict=True):
+            assert np.shares_memory(param.data, first.data)
+            np.testing.assert_array_equal(param.data, np.asarray(expected).reshape(param.shape))
+    found.close()
+
+
+def test_the_limit_makes_batches_smaller() -> None:
+    assert nets().most(40) == 16
+    with pytest.raises(DeviceError) as refused:
+        nets(1)
+    assert "memory limit" in str(refused.value)
