@@ -54,10 +54,11 @@ inline void load_pixels(const float* row, Index plane, Index channels, Index wid
 }
 
 // A register tile of R rows (tiles of the image) and kColumns columns. The lanes of a channel group
-// are contiguous; channel groups are `next` floats apart.
+// are contiguous; channel groups are `next` floats apart, and the last one has `last` channels.
+// Stores the sums or, with `go_on`, adds them.
 template <Index R>
 void multiply_values(Index groups, Index next, Index last, const float* a, const float* b,
-                     float* to, Index to_stride) {
+                     float* to, Index to_stride, bool go_on) {
   Vec sums[R][kVectors];
   for (Index r = 0; r < R; ++r)
     for (Index v = 0; v < kVectors; ++v) sums[r][v] = Vec{};
@@ -78,15 +79,28 @@ void multiply_values(Index groups, Index next, Index last, const float* a, const
 #pragma GCC unroll 16
   for (Index r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (Index v = 0; v < kVectors; ++v)
-      reinterpret_cast<Vec*>(to + r * to_stride)[v] = sums[r][v];
+    for (Index v = 0; v < kVectors; ++v) {
+      Vec* at = reinterpret_cast<Vec*>(to + r * to_stride) + v;
+      *at = go_on ? *at + sums[r][v] : sums[r][v];
+    }
+}
+
+template <Index R>
+void multiply_chunks(Index groups, Index next, Index last, const float* a, const float* b,
+                     float* to, Index to_stride) {
+  constexpr Index chunk = std::max<Index>(1, 16 / kLanes);  // transforms add to the error
+  for (Index g = 0; g < groups; g += chunk) {
+    const Index here = std::min(chunk, groups - g);
+    multiply_values<R>(here, next, g + here < groups ? kLanes : last, a + g * next,
+                       b + g * kLanes * kColumns, to, to_stride, g > 0);
+  }
 }
 
 void multiply_rows(Index rows, Index groups, Index next, Index last, const float* a,
                    const float* b, float* to, Index to_stride) {
   switch (rows) {
 #define CASE(R) \
-  case R: return multiply_values<R>(groups, next, last, a, b, to, to_stride);
+  case R: return multiply_chunks<R>(groups, next, last, a, b, to, to_stride);
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)

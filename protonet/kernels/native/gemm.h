@@ -17,28 +17,37 @@ constexpr Index kRows = 4, kVectors = 2;
 #endif
 constexpr Index kColumns = kVectors * kLanes;
 
+// How many products are summed in registers. The sums of several chunks are added in memory: as two
+// levels of a sum, they lose fewer digits than one long one.
+constexpr Index kChunk = 64;
+
 // sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors.
 template <Index R, Index V>
 void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on) {
-  Vec sums[R][V];
   Vec* to = reinterpret_cast<Vec*>(tile);
-  for (Index r = 0; r < R; ++r)
-    for (Index v = 0; v < V; ++v) sums[r][v] = go_on ? to[r * V + v] : Vec{};
-  for (Index k = 0; k < depth; ++k, a += R, b += V * kLanes) {
-    Vec columns[V];
+  for (Index first = 0; first == 0 || first < depth; first += kChunk, go_on = true) {
+    Vec sums[R][V];
+    for (Index r = 0; r < R; ++r)
+      for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
+    for (Index k = std::min(kChunk, depth - first); k > 0; --k, a += R, b += V * kLanes) {
+      Vec columns[V];
 #pragma GCC unroll 4
-    for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
+      for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r) {
-      const Vec factor = splat(a[r]);
+      for (Index r = 0; r < R; ++r) {
+        const Vec factor = splat(a[r]);
 #pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
+        for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
+      }
     }
-  }
 #pragma GCC unroll 16
-  for (Index r = 0; r < R; ++r)
+    for (Index r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (Index v = 0; v < V; ++v) to[r * V + v] = sums[r][v];
+      for (Index v = 0; v < V; ++v) {
+        Vec& at = to[r * V + v];
+        at = go_on ? at + sums[r][v] : sums[r][v];
+      }
+  }
 }
 
 // The same for `rows` rows and `columns` columns, kColumns or half of that.
