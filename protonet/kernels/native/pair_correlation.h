@@ -74,12 +74,17 @@ class PairCorrelation {
     Index first, last;
   };
 
+  // Adjacent places of an image, counted from the first image and place of the block.
+  struct Read {
+    Index column, length, image, place;
+  };
+
   // What blocks of equal extents share.
   struct Kind {
     Index images, rows;
     std::vector<Index> offsets;  // of the taps in a copied block
-    std::vector<std::vector<Segment>> reads;  // by strips: from a copied block, or from the image
-    std::vector<std::vector<Move>> moves;     // the same as vectors
+    std::vector<std::vector<Read>> reads;  // by strips: of images that are read as they are
+    std::vector<std::vector<Move>> moves;  // by strips: of a copied block
     std::vector<std::vector<Segment>> writes;
   };
 
@@ -88,11 +93,16 @@ class PairCorrelation {
       if (known_[k].images == block.images && known_[k].rows == block.rows) return k;
     Kind kind{block.images, block.rows, {}, {}, {}, {}};
     gather_.offsets(pairs_, block, kind.offsets);
-    const Index places = gather_.count(block);
+    const Index places = gather_.count(block), image = block.rows * gather_.columns();
+    std::vector<Segment> segments;
     for (Index first = 0; first < places; first += kPairColumns) {
       const Index here = std::min(kPairColumns, places - first);
-      gather_.segments(block, pairs_, first, here, kind.reads.emplace_back());
-      moves_of(kind.reads.back(), kind.moves.emplace_back());
+      gather_.segments(block, pairs_, first, here, segments);
+      moves_of(segments, kind.moves.emplace_back());
+      auto& reads = kind.reads.emplace_back();
+      for (const Segment& segment : segments)
+        reads.push_back({segment.column, segment.length, segment.at / (pairs_ * image),
+                         segment.at % image});
       write_segments(block, first, here, kind.writes.emplace_back());
     }
     known_.push_back(std::move(kind));
@@ -107,23 +117,26 @@ class PairCorrelation {
     const Index height = part.last - part.first, strips = static_cast<Index>(kind.reads.size());
     const Index blocks = panels.blocks();
     const Pair* copied = copy(x, x_stride, block);
-    Pair* packed = words(Scratch::kStrips, PairPanels::kBlock * kPairStep * kPairColumns);
+    const Index most = std::min(panels.steps, PairPanels::kBlock) * kPairStep * kPairColumns;
+    Pair* packed = words(Scratch::kStrips, strips * most);
     float* sums = thread_scratch(Scratch::kTiles,
                                  (blocks == 1 ? 1 : strips * height) * kPairSums);
     y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
     const PairUnit unit;
-    for (Index k = 0; k < blocks; ++k)
-      for (Index s = 0; s < strips; ++s) {
-        pack(kind, s, block, x, x_stride, copied, panels.begin(k) * kPairStep,
-             panels.length(k) * kPairStep, packed);
-        const bool wide = gather_.count(block) - s * kPairColumns > kPairSide;
-        for (Index p = part.first; p < part.last; ++p) {
+    for (Index k = 0; k < blocks; ++k) {
+      const Index depth = panels.length(k) * kPairStep;
+      pack(kind, block, x, x_stride, copied, panels.begin(k) * kPairStep, depth, packed);
+      // A panel of A stays in the L1 cache, and rows of the result are written one after another.
+      for (Index p = part.first; p < part.last; ++p)
+        for (Index s = 0; s < strips; ++s) {
           float* tile = blocks == 1 ? sums : sums + ((p - part.first) * strips + s) * kPairSums;
-          unit.multiply(panels.product(part.a, k, p, packed, wide, tile));
+          const bool wide = gather_.count(block) - s * kPairColumns > kPairSide;
+          unit.multiply(panels.product(part.a, k, p, packed + s * depth * kPairColumns, wide,
+                                       tile));
           if (k + 1 == blocks)
             finish(tile, p * kPairRows, panels.height(p), kind.writes[s], y, epilogue);
         }
-      }
+    }
   }
 
   static Pair* words(Scratch which, Index count) {
@@ -149,35 +162,35 @@ class PairCorrelation {
     return copied;
   }
 
-  // Pairs [k, k + depth) of a strip; after the last ones, zeros.
-  void pack(const Kind& kind, Index strip, const Block& block, const Bf16* x, Index x_stride,
+  // Pairs [k, k + depth) of all strips, one strip after the other; after the last ones, zeros.
+  void pack(const Kind& kind, const Block& block, const Bf16* x, Index x_stride,
             const Pair* copied, Index k, Index depth, Pair* to) const {
-    const Index here = std::min(depth, this->depth() - k);
-    if (copied != nullptr)
-      copy_rows(reinterpret_cast<const float*>(copied), kind.offsets.data() + k, here,
-                kind.moves[strip], reinterpret_cast<float*>(to), kPairColumns);
-    else
-      interleave(kind.reads[strip], block, x, x_stride, k, here, to);
-    std::fill(to + here * kPairColumns, to + depth * kPairColumns, Pair{0});
+    const Index here = std::min(depth, this->depth() - k), size = depth * kPairColumns;
+    const Index strips = static_cast<Index>(kind.reads.size());
+    if (copied == nullptr) {
+      const Bf16* from = x + block.image * x_stride + block.row * gather_.columns();
+      for (Index i = 0; i < here; ++i)
+        for (Index s = 0; s < strips; ++s)
+          interleave(kind.reads[s], from, x_stride, k + i, to + s * size + i * kPairColumns);
+    } else {
+      for (Index s = 0; s < strips; ++s)
+        copy_rows(reinterpret_cast<const float*>(copied), kind.offsets.data() + k, here,
+                  kind.moves[s], reinterpret_cast<float*>(to + s * size), kPairColumns);
+    }
+    for (Index s = 0; s < strips; ++s)
+      std::fill(to + s * size + here * kPairColumns, to + (s + 1) * size, Pair{0});
   }
 
-  void interleave(const std::vector<Segment>& segments, const Block& block, const Bf16* x,
-                  Index x_stride, Index k, Index depth, Pair* to) const {
-    const Index plane = gather_.places(), image = block.rows * gather_.columns();
-    for (const Segment& segment : segments) {
-      const Index n = segment.at / (pairs_ * image), place = segment.at % image;
-      const Bf16* from = x + (block.image + n) * x_stride + block.row * gather_.columns() + place;
-      for (Index i = 0; i < depth; ++i) {
-        const Bf16* row = from + 2 * (k + i) * plane;
-        const Bf16* other = 2 * (k + i) + 1 < channels_ ? row + plane : nullptr;
-        Pair* line = to + i * kPairColumns + segment.column;
-        // Of the next strip: lines that are a plane apart are not foreseen by the processor.
-        __builtin_prefetch(row + kPairColumns);
-        if (other != nullptr) __builtin_prefetch(other + kPairColumns);
-        for (Index c = 0; c < segment.length; c += kPairSide)
-          interleave_some(row + c, other == nullptr ? nullptr : other + c,
-                          std::min(kPairSide, segment.length - c), line + c);
-      }
+  // Pair k of a strip of an image that is read as it is.
+  void interleave(const std::vector<Read>& reads, const Bf16* x, Index x_stride, Index k,
+                  Pair* to) const {
+    const Index plane = gather_.places();
+    for (const Read& read : reads) {
+      const Bf16* row = x + read.image * x_stride + read.place + 2 * k * plane;
+      const Bf16* other = 2 * k + 1 < channels_ ? row + plane : nullptr;
+      for (Index c = 0; c < read.length; c += kPairSide)
+        interleave_some(row + c, other == nullptr ? nullptr : other + c,
+                        std::min(kPairSide, read.length - c), to + read.column + c);
     }
   }
 
