@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -279,3 +280,24 @@ def test_pipelines_are_compared_with_the_fastest(
         else:
             with pytest.raises(RuntimeError, match=message):
                 loaders.check("dali", tmp_path)
+
+
+def test_the_script_for_a_gpu_stops_where_a_step_fails(tmp_path: Path) -> None:
+    def run(*steps: str) -> subprocess.CompletedProcess[str]:
+        here = {"DEVICE": "cpu", "PYTHON": sys.executable, "OUT": str(tmp_path)}
+        return subprocess.run(
+            [str(BENCHMARKS / "gpu.sh"), *steps],
+            env={**os.environ, **here, "WHEELS": str(tmp_path / "none")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    done = run("pycaffe")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pycaffe: passed" in (tmp_path / "pycaffe.log").read_text()
+    assert run("nonsense").returncode == 2
+    failed = run("install", "pycaffe")
+    assert failed.returncode == 1
+    assert "no wheels in" in failed.stdout
+    assert failed.stdout.rstrip().endswith(f"its log is {tmp_path}/install.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -95,3 +96,26 @@ def test_nccl_is_that_of_the_cuda_of_cupy() -> None:
     assert extras["nccl13"] == ["nvidia-nccl-cu13>=2.27.7,<3"]
     assert extras["cuda12"][0].startswith("cupy-cuda12x[ctk]>=14.2,<15")
     assert extras["cuda13"][0].startswith("cupy-cuda13x[ctk]>=14.2,<15")
+
+
+def test_the_extras_of_cudnn_are_resolved(tmp_path: Path) -> None:
+    """To the cuDNN of either CUDA with its cuBLAS, and one frontend, which needs nothing else. Only
+    metadata is fetched.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
+    command += ["--only-binary=:all:", "--report", str(report)]
+    wanted = {*extras["cudnn"], *extras["cudnn13"]}
+    done = subprocess.run([*command, *wanted], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = {
+        each["metadata"]["name"].lower(): each["metadata"]["version"]
+        for each in json.loads(report.read_text())["install"]
+    }
+    assert found["nvidia-cudnn-cu12"].startswith("9.")
+    assert found["nvidia-cudnn-cu13"].startswith("9.")
+    assert found["nvidia-cudnn-frontend"].startswith(("1.26.", "1.27.", "1.28."))
+    assert {"nvidia-cublas-cu12", "nvidia-cublas"} <= found.keys()
+    assert {name for name in found if not name.startswith("nvidia-cu")} == set()
