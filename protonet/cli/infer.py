@@ -199,13 +199,14 @@ def _model(
     """A predictor from a deploy.prototxt and its weights, or from a .t7 file."""
     from protonet.device import Device
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
-    from protonet.jobs.inference.torch_model import open_torch_model
 
     swap = (2, 1, 0) if options.bgr else None
     how, processor = Preprocessing(mean=options.mean, channel_swap=swap), Device(options.device)
     limit, fuse = options.memory_limit, options.fuse
     shape = options.input_shape
     if weights is None:
+        from protonet.jobs.inference.torch_model import open_torch_model
+
         return open_torch_model(net, how, shape, processor, memory_limit=limit, fuse=fuse)
     return open_classifier(net, weights, how, processor, shape=shape, memory_limit=limit, fuse=fuse)
 

@@ -21,6 +21,9 @@ def special_answers(
     Raises:
         UsageError: for pictures of another net, or a folder that cannot be made.
     """
+    # Maps and boxes have three axes or four: what reads them is not imported for scores.
+    if folder is None and all(len(shape) < 3 for shape in predictor.outputs.values()):
+        return None
     from protonet.errors import UsageError
     from protonet.jobs.detection.detector import Detector, detection_outputs
     from protonet.jobs.evaluation.segmenter import Segmenter, can_segment

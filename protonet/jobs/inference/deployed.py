@@ -17,17 +17,13 @@ from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
-from protonet.jobs.checks.memory import check_inference
-from protonet.jobs.definitions.network import make_deploy
 from protonet.jobs.reading.data_shapes import DataShapes
-from protonet.jobs.reading.network import read_definition
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, LayerParameter
 from protonet.proto.language import is_lua
 from protonet.proto.text import NetDefinition, Source, read_net, write_text
-from protonet.torch7.conversion import layer_weights
 
 STAGES = ("deploy",)
 _BATCH = 16
@@ -53,6 +49,10 @@ def read_deploy(path: Path, shape: Shape | None = None) -> Source:
                 f"{path}: has the shape of its input; --input-shape is for .t7 files and Lua"
             )
         return source
+    # For Lua only: it would be a part of the start of ``infer``.
+    from protonet.jobs.definitions.network import make_deploy
+    from protonet.jobs.reading.network import read_definition
+
     inputs = {} if shape is None else {"data": (_TRANSLATED, *shape)}
     definition = read_definition(source, DataShapes(inputs=inputs))
     _, channels, height, width = definition.net.layer[0].input_param.shape[0].dim
@@ -69,6 +69,9 @@ def deploy_weights(path: Path, weights: Path, source: Source) -> Path | Weights:
     """
     if not weights.is_file() or not is_torch7(weights):
         return weights
+    from protonet.jobs.reading.network import read_definition
+    from protonet.torch7.conversion import layer_weights
+
     _, layer = deploy_net(source)
     shape = tuple(layer.input_param.shape[0].dim)[1:]
     text = Source.read(path)
@@ -232,6 +235,8 @@ class DeployNets:
         return most
 
     def _check(self, count: int, limit: int) -> None:
+        from protonet.jobs.checks.memory import check_inference  # which imports the solvers
+
         check_inference(self.plan(count), limit, packed=True, fuse=self._fuse, copies=1)
 
     def _works_in_batches(self) -> bool:

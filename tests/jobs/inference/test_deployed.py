@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from protonet.data.datum import encode_image
 from protonet.device import Device
 from protonet.errors import DeviceError, UsageError
 from protonet.formats.caffemodel import open_weights
@@ -110,3 +113,19 @@ def test_the_limit_makes_batches_smaller() -> None:
     with pytest.raises(DeviceError) as refused:
         nets(1)
     assert "memory limit" in str(refused.value)
+
+
+def test_scores_of_a_prototxt_import_nothing_of_other_uses(tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(encode_image(np.zeros((8, 8), np.uint8)))
+    code = (
+        "import sys\nfrom protonet.cli.app import main\n"
+        f"main(['infer', {str(DEPLOY)!r}, {str(image)!r}, '--weights', {str(WEIGHTS)!r}])\n"
+        "others = ('torch7', 'definitions', 'metrics', 'detection', 'solvers.update')\n"
+        "print([m for m in sys.modules if any(o in m for o in others)], len(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert " = [" in done.stdout
+    found, count = done.stdout.splitlines()[-1].rsplit(" ", 1)
+    assert found == "[]"
+    assert int(count) < 700  # 560 when this was written
