@@ -1,4 +1,4 @@
-"""Before anything is timed: both sides compute the same."""
+"""Before anything is timed: all sides compute the same."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ class DifferenceError(Exception):
 
 
 def check_inference(case: Case, sides: Mapping[str, Asker], weights: Path) -> None:
-    """The outputs of both sides at the case's batch are the same."""
+    """The outputs of the sides at the case's batch are those of protonet."""
     for side in sides.values():
         side.ask("inference", case=case.name, weights=str(weights), batch=case.batch)
         side.ask("run", iterations=1)
-    protonet, pytorch = _results(sides, weights.parent)
-    _same_values(case, "output", protonet["output"], pytorch["output"], _allowed(sides))
+    protonet, *others = _results(sides, weights.parent)
+    for other in others:
+        _same_values(case, "output", protonet["output"], other["output"], _allowed(sides))
 
 
 def check_training(case: Case, sides: Mapping[str, Asker], weights: Path) -> None:
@@ -45,19 +46,29 @@ def check_training(case: Case, sides: Mapping[str, Asker], weights: Path) -> Non
     for side in sides.values():
         side.ask("training", case=case.name, weights=str(weights), dropout=False)
         side.ask("run", iterations=2)
-    protonet, pytorch = _results(sides, weights.parent)
-    before = np.load(weights)
-    if protonet.keys() != pytorch.keys():
-        raise DifferenceError(
-            f"{case.name}: {protonet.keys() ^ pytorch.keys()} are of one side only"
-        )
+    protonet, *others = _results(sides, weights.parent)
+    with np.load(weights) as arrays:
+        before = dict(arrays)
+    for other in others:
+        _same_changes(case, before, protonet, other, sides)
+
+
+def _same_changes(
+    case: Case,
+    before: Mapping[str, np.ndarray],
+    protonet: Mapping[str, np.ndarray],
+    other: Mapping[str, np.ndarray],
+    sides: Mapping[str, Asker],
+) -> None:
+    if protonet.keys() != other.keys():
+        raise DifferenceError(f"{case.name}: {protonet.keys() ^ other.keys()} are of one side only")
     for name in protonet:
         if name == "loss":
-            _same_values(case, name, protonet[name], pytorch[name], _allowed(sides))
+            _same_values(case, name, protonet[name], other[name], _allowed(sides))
             continue
         if not sides["protonet"].setting.is_exact:
             continue  # rounding alone moves some of them anywhere
-        a, b = protonet[name] - before[name], pytorch[name] - before[name]
+        a, b = protonet[name] - before[name], other[name] - before[name]
         allowed = _CHANGES * np.linalg.norm(b) + _ROUNDING * np.linalg.norm(before[name])
         if not np.linalg.norm(a - b) <= allowed:
             raise DifferenceError(
@@ -69,8 +80,8 @@ def check_training(case: Case, sides: Mapping[str, Asker], weights: Path) -> Non
 def _results(sides: Mapping[str, Asker], folder: Path) -> list[dict[str, np.ndarray]]:
     """The results of each side, protonet first."""
     found = []
-    for name in ("protonet", "pytorch"):
-        path = folder / f"{name}.npz"
+    for number, name in enumerate(["protonet", *(name for name in sides if name != "protonet")]):
+        path = folder / f"results-{number}.npz"
         sides[name].ask("results", path=str(path))
         with np.load(path) as arrays:
             found.append(dict(arrays))

@@ -1,4 +1,4 @@
-"""PyTorch's side: the same as ``protonet_side`` in eager PyTorch."""
+"""PyTorch's side: the same as ``protonet_side``, eager or compiled."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from cases import Case
 from protonet.graph.plan import Plan
 from settings import DECAY, MOMENTUM, RATE, Setting
 from torch_net import TorchNet
+
+MODES = ("", "channels_last", "compile", "channels_last+compile", "channels_last+max-autotune")
+"""Ways to train: eager; images whose channels are next to each other; by ``torch.compile``."""
 
 
 def import_all(setting: Setting) -> None:
@@ -68,14 +71,29 @@ class Training:
         self.net.module.to(setting.device)
         self.inputs = _tensors(case, plan, setting, rank)
         self.net.module.train()
-        self.forward: Callable[..., torch.Tensor] = self.net.module.forward
         self.optimizer = torch.optim.SGD(
             self.net.module.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY
         )
+        self.forward: Callable[..., torch.Tensor] = self.net.module.forward
+        self.update: Callable[[], object] = self.optimizer.step
+        self._choose(setting.mode.split("+"))
         scaled = setting.precision == "float16"
         kind = "cuda" if setting.on_gpu else "cpu"
         self.scaler = torch.amp.GradScaler(kind, enabled=True) if scaled else None
         self.loss = 0.0
+
+    def _choose(self, modes: list[str]) -> None:
+        """Compute in this mode."""
+        if "channels_last" in modes:
+            layout = torch.channels_last
+            self.net.module.to(memory_format=layout)
+            self.inputs = [
+                x.contiguous(memory_format=layout) if x.dim() == 4 else x for x in self.inputs
+            ]
+        if modes[-1] in ("compile", "max-autotune"):
+            how = "max-autotune" if modes[-1] == "max-autotune" else None
+            self.forward = torch.compile(self.net.module, mode=how)
+            self.update = torch.compile(self.optimizer.step, mode=how)
 
     def run(self, iterations: int) -> None:
         """Train so many iterations."""
@@ -86,7 +104,7 @@ class Training:
                 loss = self.forward(*self.inputs)
             if scaler is None:
                 loss.backward()
-                optimizer.step()
+                self.update()
             else:
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cases import Case
 from settings import Setting
@@ -27,7 +27,7 @@ class Timing:
     seconds: dict[str, list[float]]
 
     def __str__(self) -> str:
-        times = (number_text(self.milliseconds(side)) for side in self.seconds)
+        times = [number_text(self.milliseconds(side)) for side in self.seconds]
         return f"{self.kind} {self.batch}: {' and '.join(times)} ms"
 
     def milliseconds(self, side: str) -> float | None:
@@ -36,12 +36,24 @@ class Timing:
         return 1000 * statistics.median(rounds) if rounds else None
 
     @property
+    def fastest(self) -> str | None:
+        """The fastest of the other sides, by its median; None without one."""
+        others = [side for side in self.seconds if side != "protonet"]
+        return min(others, key=lambda side: statistics.median(self.seconds[side]), default=None)
+
+    @property
     def ratio(self) -> float | None:
-        """How many times as fast as PyTorch: the median over the rounds' ratios."""
-        if "pytorch" not in self.seconds:
-            return None
-        pairs = zip(self.seconds["protonet"], self.seconds["pytorch"], strict=True)
-        return statistics.median(pytorch / protonet for protonet, pytorch in pairs)
+        """How many times as fast as the fastest: the median over the rounds' ratios."""
+        return None if self.fastest is None else self.ratio_to(self.fastest)
+
+    def ratio_to(self, side: str) -> float:
+        """How many times as fast as a side: the median over the rounds' ratios."""
+        pairs = zip(self.seconds["protonet"], self.seconds[side], strict=True)
+        return statistics.median(other / protonet for protonet, other in pairs)
+
+    def without(self, side: str) -> Timing:
+        """The times of the other sides."""
+        return replace(self, seconds={k: v for k, v in self.seconds.items() if k != side})
 
     def rate(self, side: str) -> float | None:
         """GFLOP/s."""

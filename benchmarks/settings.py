@@ -16,10 +16,14 @@ PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Setting:
-    """Where both sides compute, and in which precision: tf32 is of products on a GPU alone."""
+    """Where both sides compute, and in which precision: tf32 is of products on a GPU alone.
+
+    ``mode`` is how a side computes that has several ways to (``pytorch_side.MODES``).
+    """
 
     device: str = "cpu"
     precision: str = "float32"
+    mode: str = ""
 
     @property
     def on_gpu(self) -> bool:

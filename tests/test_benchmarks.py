@@ -301,3 +301,30 @@ def test_the_script_for_a_gpu_stops_where_a_step_fails(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert "no wheels in" in failed.stdout
     assert failed.stdout.rstrip().endswith(f"its log is {tmp_path}/install.log")
+
+
+def test_training_beside_compilers_has_tables_and_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, report = module("compiled", monkeypatch), module("report", monkeypatch)
+    lenet = module("cases", monkeypatch).CASES["lenet"]
+    seconds = {"protonet": [0.1, 0.2, 0.1], "compile": [0.3, 0.3, 0.3], "jax": [0.2, 0.3, 0.1]}
+    timing = report.Timing(lenet, report.TRAINING, 64, 10**9, seconds)
+    assert timing.fastest == "jax"
+    assert timing.ratio == pytest.approx(1.5)
+    assert timing.ratio_to("compile") == pytest.approx(3)
+    assert [(each.wanted, each.met) for each in compiled.targets([timing], "float32")] == [
+        ("at least 2 x JAX jit", False)
+    ]
+    asked = compiled.options(["--only", "lenet", "--sides", "compile,jax"])
+    text = "\n".join(compiled.tables([timing], asked))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["LeNet", "64", "3.00 x", "1.50 x"] in rows
+
+
+def test_training_is_measured_without_compilers() -> None:
+    command = [sys.executable, str(BENCHMARKS / "compiled.py"), "--only", "lenet"]
+    short = ["--sides", "none", "--rounds", "1", "--seconds", "0"]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (row,) = (line.split("|") for line in done.stdout.splitlines() if line.startswith("| LeNet "))
+    assert row[2].strip() == "64"
+    assert float(row[3]) > 0
