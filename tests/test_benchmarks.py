@@ -328,3 +328,20 @@ def test_training_is_measured_without_compilers() -> None:
     (row,) = (line.split("|") for line in done.stdout.splitlines() if line.startswith("| LeNet "))
     assert row[2].strip() == "64"
     assert float(row[3]) > 0
+
+
+def test_growth_compares_each_size_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    growth = module("growth", monkeypatch)
+    assert [
+        value.name
+        for value in growth.plan_net(
+            growth.read_net(growth.Source("n", growth.chain(3))), phase=1
+        ).outputs
+    ] == ["b3"]
+    text = growth.report({"plan a layer": {10: 5.0, 100: 4.0, 1000: 4.2}, "x": {1: 1.0, 4: 2.0}})
+    told = [line.split("|")[1:-1] for line in text.splitlines() if " x " in line or " s " in line]
+    cells = [[cell.strip() for cell in line] for line in told]
+    assert ["plan a layer: beside the size before", "at most 1.10 x", "1.05 x", "met"] in cells
+    assert ["x: beside the size before", "at most 1.10 x", "2.00 x", "not met"] in cells
+    assert any(row[0] == "plan of 1,000 layers" and row[-1] == "met" for row in cells)
+    assert dict(growth.of_records((10, 20))).keys() == {"write a record", "read a record"}
