@@ -66,7 +66,7 @@ class Convolve(Kernel):
         self._dw: Array | None = None
 
     keeps_weights = False
-    """Whether the weights change before ``forget_weights`` only, and may be kept packed."""
+    """Whether weights and factors change before ``forget_weights`` only, and may be kept packed."""
 
     def forget_weights(self) -> None:
         """The weights have changed."""
@@ -196,25 +196,32 @@ class NativeConvolve(Convolve, processor="native"):
         factor: Array | None = None,
         rectify: bool = False,
     ) -> None:
-        if not self._depthwise:
-            if self.keeps_weights and self.dtype.itemsize == 2:
-                self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify)
-            else:
-                self._native.forward(x, w, factor, bias, y, rectify)
-            return
-        if factor is not None:
-            if self._scaled is None:
-                self._scaled = self.scratch(w.shape, self.real)
-            w = self.xp.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=self._scaled)
-        self._native.forward(x, w, bias, y, rectify)
+        if self._depthwise:
+            self._native.forward(x, self._scaled_by(factor, w), bias, y, rectify)
+        elif self.keeps_weights and self._native.packed_size():
+            self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify)
+        else:
+            self._native.forward(x, w, factor, bias, y, rectify)
 
     def forget_weights(self) -> None:
-        self._packed = None
+        self._packed = self._scaled = None
+
+    def _scaled_by(self, factor: Array | None, w: Array) -> Array:
+        """The weights times ``factor``."""
+        if factor is None:
+            return w
+        kept = self._scaled is not None and self.keeps_weights
+        if self._scaled is None:
+            self._scaled = self.scratch(w.shape, self.real)
+        if not kept:
+            self.xp.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=self._scaled)
+        return self._scaled
 
     def _pack(self, w: Array) -> Array:
-        """The weights in bfloat16, in tiles."""
+        """The weights as they are multiplied: in bfloat16, or in float32."""
         if self._packed is None:
-            self._packed = self.scratch((self._native.packed_size(),), np.uint32)
+            kind = np.uint32 if self.dtype.itemsize == 2 else self.dtype
+            self._packed = self.scratch((self._native.packed_size(),), kind)
             self._native.pack(w, self._packed)
         return self._packed
 

@@ -37,9 +37,20 @@ class AffineChain:
         dtype: of factors and shifts.
         channels: of axis 1.
         layers: the chain; layers that are not affine are skipped.
+        keep: their parameters, and what the chain is applied after, change before ``forget`` only.
     """
 
-    def __init__(self, device: Device, dtype: Any, channels: int, layers: Sequence[Layer]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        channels: int,
+        layers: Sequence[Layer],
+        *,
+        keep: bool = False,
+    ) -> None:
+        self._keep = keep
+        self._kept: tuple[Array | None, Array | None] | None = None
         self._xp: Any = device.xp
         self._layers = [layer for layer in layers if isinstance(layer, ChannelAffine)]
         if self._layers:
@@ -51,6 +62,21 @@ class AffineChain:
         """Factor and shift of the chain applied after these (None for 1 and 0), which are not
         modified.
         """
+        if self._kept is not None:
+            return self._kept
+        factor, shift = self._compose(factor, shift)
+        if self._keep:  # layers may write to the arrays of others
+            factor, shift = (None if x is None else x.copy() for x in (factor, shift))
+            self._kept = factor, shift
+        return factor, shift
+
+    def forget(self) -> None:
+        """The parameters have changed."""
+        self._kept = None
+
+    def _compose(
+        self, factor: Array | None, shift: Array | None
+    ) -> tuple[Array | None, Array | None]:
         for layer in self._layers:
             times, plus = layer.affine()
             if times is not None:

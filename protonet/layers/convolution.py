@@ -65,11 +65,10 @@ class ConvolutionBase(SlidingWindow):
     def declare_shaped(self, shape: Shape, outputs: int) -> list[Weight]:
         """A weight of this shape, and the bias if there is one."""
         param = self.settings
-        weights = [filled_weight(shape, param.weight_filler, (_PARAM, "weight_filler"))]
+        fillers = [(shape, param.weight_filler, (_PARAM, "weight_filler"))]
         if param.bias_term:
-            path = (_PARAM, "bias_filler")
-            weights.append(filled_weight((outputs,), param.bias_filler, path))
-        return weights
+            fillers.append(((outputs,), param.bias_filler, (_PARAM, "bias_filler")))
+        return [filled_weight(*each) for each in fillers]
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         """Windows, items, input channels, output channels and groups."""
@@ -152,8 +151,7 @@ class Convolution(ConvolutionBase):
         channels = shapes[0][axis]
         kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
         outputs = self.outputs_of(channels)
-        shape = (outputs, channels // self.groups(channels), *kernel)
-        return self.declare_shaped(shape, outputs)
+        return self.declare_shaped((outputs, channels // self.groups(channels), *kernel), outputs)
 
     def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
         axis = self.channel_axis(shapes)
@@ -164,7 +162,12 @@ class Convolution(ConvolutionBase):
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         outputs = self.flat(shapes)[1]
-        self._chain = AffineChain(self.device, self.real, outputs, self.fused.layers)
+        layers, keep = self.fused.layers, self.keeps_weights
+        self._chain = AffineChain(self.device, self.real, outputs, layers, keep=keep)
+
+    def forget_weights(self) -> None:
+        super().forget_weights()
+        self._chain.forget()
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         factor, shift = self._chain.compose(None, self.bias)
@@ -282,17 +285,13 @@ class Deconvolution(ConvolutionBase):
 
     def _grown(self, spatial: Shape) -> Shape:
         """The spatial extents of the top for those of the bottom."""
-        kernel, stride, pad, dilation = self.geometry(len(spatial))
-        more = self._output_padding(stride)
-        grown = tuple(
-            s * (i - 1) + d * (k - 1) + 1 - 2 * p + m
-            for i, k, s, p, d, m in zip(spatial, kernel, stride, pad, dilation, more, strict=True)
-        )
+        kernel, stride, *others = self.geometry(len(spatial))
+        axes = zip(spatial, kernel, stride, *others, self._output_padding(stride), strict=True)
+        grown = tuple(s * (i - 1) + d * (k - 1) + 1 - 2 * p + m for i, k, s, p, d, m in axes)
         if min(grown) < 1:
-            raise LayerError(
-                f"pad {shape_text(pad)} leaves nothing of a top made from {shape_text(spatial)}",
-                (_PARAM, "pad"),
-            )
+            pad, made = shape_text(others[0]), shape_text(spatial)
+            message = f"pad {pad} leaves nothing of a top made from {made}"
+            raise LayerError(message, (_PARAM, "pad"))
         return grown
 
     def _output_padding(self, stride: Shape) -> Shape:

@@ -25,6 +25,12 @@ CASES = [
     (2, 5, 7, 1, (6, 6), (2, 2), (4, 4), (0, 0), (1, 1)),
     (4, 600, 30, 1, (5, 5), (1, 1), (1, 1), (1, 1), (1, 1)),
     (2, 3, 4, 1, (40,), (5,), (2,), (3,), (1,)),
+    # single places: lanes of outputs, and of places
+    (1, 40, 70, 1, (7, 7), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (9, 33, 17, 1, (12, 12), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (1, 12, 45, 1, (25, 26), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (2, 14, 30, 2, (23, 24), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (1, 6, 20, 1, (46, 48), (1, 1), (2, 2), (0, 0), (1, 1)),
     # few channels
     (3, 1, 20, 1, (28, 28), (5, 5), (1, 1), (0, 0), (1, 1)),
     (1, 3, 33, 1, (45, 70), (3, 3), (2, 2), (1, 1), (1, 1)),
@@ -91,13 +97,16 @@ def test_every_instruction_set_meets_the_definition(
 
     def passes(kernel: Convolve, dtype: type) -> list[np.ndarray]:
         a, b, c, d = (each.astype(dtype) for each in (x, w, bias, dy))
-        y, rectified = np.full((2, *d.shape), np.nan, dtype)
+        y, rectified, kept = np.full((3, *d.shape), np.nan, dtype)
         dx, dw = np.full(a.shape, np.nan, dtype), np.ones(b.shape, dtype)
         kernel.forward(a, b, None, y)
         kernel.forward(a, b, c, rectified, factor=c * c, rectify=True)
         kernel.backward(d, b, dx)
         kernel.learn(d, a, dw)
-        return [y, rectified, dx, dw]
+        kernel.keeps_weights = True
+        for _ in range(2):  # the weights are packed once
+            kernel.forward(a, b, c, kept, factor=c * c, rectify=True)
+        return [y, rectified, dx, dw, kept]
 
     for found, expected in zip(
         passes(tuned, np.float32), passes(definition, np.float64), strict=True
@@ -144,8 +153,8 @@ def test_no_images_leave_the_gradient_of_the_weight(
 
 @pytest.mark.parametrize(
     ("channels", "size", "stride", "pad"),
-    [(40, 3, 2, 0), (40, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1)],
-    ids=["plain", "winograd", "scattered", "shallow"],
+    [(40, 3, 2, 0), (40, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1), (40, 1, 1, 0)],
+    ids=["plain", "winograd", "scattered", "shallow", "single"],
 )
 def test_the_number_of_threads_changes_no_bit(
     channels: int, size: int, stride: int, pad: int
@@ -154,7 +163,6 @@ def test_the_number_of_threads_changes_no_bit(
     kernel_, stride_, pad_ = (size, size), (stride, stride), (pad, pad)
     places = window_outputs((13, 13), kernel_, stride_, pad_, (1, 1))
     windows = Windows((13, 13), kernel_, stride_, pad_, (1, 1), places)
-    kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, channels, 50, 1)
     generator = np.random.default_rng(4)
     x = generator.normal(size=(5, channels, 13, 13)).astype(np.float32)
     w = generator.normal(size=(50, channels, size, size)).astype(np.float32)
@@ -163,11 +171,14 @@ def test_the_number_of_threads_changes_no_bit(
     found = []
     for threads in (1, 2, 3, 5):
         module.set_threads(threads)
-        y, dx, dw = np.empty_like(dy), np.empty_like(x), np.zeros_like(w)
+        y, dx, dw, kept = np.empty_like(dy), np.empty_like(x), np.zeros_like(w), np.empty_like(dy)
+        kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, channels, 50, 1)
         kernel.forward(x, w, None, y)
         kernel.backward(dy, w, dx)
         kernel.learn(dy, x, dw)
-        found.append((y, dx, dw))
+        kernel.keeps_weights = True
+        kernel.forward(x, w, None, kept)
+        found.append((y, dx, dw, kept))
     module.set_threads(before)
     for others in found[1:]:
         for one, other in zip(found[0], others, strict=True):

@@ -268,7 +268,7 @@ inline void merge_row(const float* parts, Index deal, Index width, float* to, bo
 // large enough to be worth a task.
 template <class F>
 void parallel_planes(Index count, Index cost, F&& body) {
-  const Index each = std::max<Index>(1, (Index{1} << 18) / std::max<Index>(1, cost));
+  const Index each = std::max<Index>(1, (Index{1} << 16) / std::max<Index>(1, cost));
   const Index tasks = (count + each - 1) / each;
   parallel(tasks, [&](Index task) { body(count * task / tasks, count * (task + 1) / tasks); });
 }

@@ -1,10 +1,13 @@
 // Convolution in two spatial axes: selects an algorithm for each of the three passes.
 #include <nanobind/nanobind.h>
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "arrays.h"
+#include "convolution_outputs.h"
+#include "convolution_places.h"
 #include "convolution_plain.h"
 #include "convolution_scatter.h"
 #include "convolution_shallow.h"
@@ -23,7 +26,14 @@ class Convolution {
     if (Scatter::cycles(s) < backward_cycles_) backward_ = std::make_shared<Scatter>(s);
     if (forward_ == nullptr && Shallow::pays(s)) take_forward(std::make_shared<Shallow>(s));
     if (forward_ == nullptr) {
-      forward_ = std::make_shared<PlainForward>(s);
+      if (PlaceLanes::pays(s))
+        packed_ = std::make_unique<PlaceLanes>(s);
+      else if (OutputLanes::pays_packed(s))
+        packed_ = std::make_unique<OutputLanes>(s);
+      if (OutputLanes::pays(s))
+        forward_ = std::make_shared<OutputLanes>(s);
+      else
+        forward_ = std::make_shared<PlainForward>(s);
       learn_ = std::make_shared<PlainLearn>(s);
     }
     if (backward_ == nullptr) backward_ = std::make_shared<PlainBackward>(s);
@@ -33,6 +43,22 @@ class Convolution {
     for (Index g = 0; g < s_.groups; ++g)
       forward_->run(x.data() + s_.x_group(g), w.data() + s_.w_group(g), y.data() + s_.y_group(g),
                     epilogue.from(g * s_.group_outputs()));
+  }
+
+  // For weights that are used often: floats of their packed form, 0 where there is none.
+  Index packed_size() const {
+    return packed_ == nullptr ? 0 : s_.groups * packed_->packed_size() + kLine;
+  }
+
+  void pack(Floats w, MutableFloats to) const {
+    for (Index g = 0; g < s_.groups; ++g)
+      packed_->pack(w.data() + s_.w_group(g), group_of(to.data(), g));
+  }
+
+  void forward_packed(Floats x, Floats packed, const Epilogue& epilogue, MutableFloats y) const {
+    for (Index g = 0; g < s_.groups; ++g)
+      packed_->run_packed(x.data() + s_.x_group(g), group_of(packed.data(), g),
+                          y.data() + s_.y_group(g), epilogue.from(g * s_.group_outputs()));
   }
 
   void backward(Floats dy, Floats w, MutableFloats dx) const {
@@ -49,6 +75,15 @@ class Convolution {
   }
 
  private:
+  static constexpr Index kLine = 16;  // floats of a cache line, to which groups are aligned
+
+  // The packed weights of a group.
+  template <class T>
+  T* group_of(T* packed, Index g) const {
+    const auto after = reinterpret_cast<std::uintptr_t>(packed) / sizeof(float) % kLine;
+    return packed + (kLine - after) % kLine + g * packed_->packed_size();
+  }
+
   // Estimated cycles of the direct algorithm for this many places per image, at stride 1.
   double plain_cycles(Index of_image) const {
     return Correlation::cycles(static_cast<double>(s_.images) * of_image, s_.group_outputs(),
@@ -88,6 +123,7 @@ class Convolution {
   double backward_cycles_;  // estimate for the best backward algorithm so far
   std::shared_ptr<const Way> forward_, backward_;
   std::shared_ptr<const LearnWay> learn_;
+  std::unique_ptr<const PackedWay> packed_;
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
@@ -115,6 +151,19 @@ void add_convolution(nb::module_& m) {
                           y);
            },
            nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
+           nb::arg("y"), nb::arg("rectify"))
+      .def("packed_size", &Convolution::packed_size)
+      .def("pack", &Convolution::pack, nb::call_guard<nb::gil_scoped_release>())
+      .def("forward_packed",
+           [](const Convolution& self, Floats x, Floats packed, std::optional<Floats> factor,
+              std::optional<Floats> bias, MutableFloats y, bool rectify) {
+             nb::gil_scoped_release free;
+             self.forward_packed(x, packed,
+                                 {factor ? factor->data() : nullptr,
+                                  bias ? bias->data() : nullptr, rectify},
+                                 y);
+           },
+           nb::arg("x"), nb::arg("packed"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("y"), nb::arg("rectify"))
       .def("backward", &Convolution::backward, nb::call_guard<nb::gil_scoped_release>())
       .def("learn", &Convolution::learn, nb::call_guard<nb::gil_scoped_release>());

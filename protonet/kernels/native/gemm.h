@@ -110,11 +110,11 @@ inline void pack_columns(const float* from, Index stride, Index rows, Index dept
     for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[k * stride + r];
 }
 
-// Pack a panel of B from its transpose: to[k * kColumns + j] = from[j][k] for j < `columns`,
-// zero-padded.
+// Pack a panel of B from its transpose: to[k * width + j] = from[j][k] for j < `columns`,
+// zero-padded to the width.
 inline void pack_transposed(const float* from, Index stride, Index columns, Index depth,
-                            float* to) {
-  for (Index j = 0; j < kColumns; j += kLanes) {
+                            float* to, Index width = kColumns) {
+  for (Index j = 0; j < width; j += kLanes) {
     const Index here = std::clamp<Index>(columns - j, 0, kLanes);
     Index k = 0;
     for (; k + kLanes <= depth; k += kLanes) {
@@ -123,11 +123,11 @@ inline void pack_transposed(const float* from, Index stride, Index columns, Inde
       for (Index r = here; r < kLanes; ++r) square[r] = Vec{};
       transpose(square);
       for (Index i = 0; i < kLanes; ++i)
-        *reinterpret_cast<Vec*>(to + (k + i) * kColumns + j) = square[i];
+        *reinterpret_cast<Vec*>(to + (k + i) * width + j) = square[i];
     }
     for (; k < depth; ++k)
       for (Index r = 0; r < kLanes; ++r)
-        to[k * kColumns + j + r] = r < here ? from[(j + r) * stride + k] : 0.0f;
+        to[k * width + j + r] = r < here ? from[(j + r) * stride + k] : 0.0f;
   }
 }
 

@@ -1,0 +1,171 @@
+// Direct convolution whose vectors run along outputs: for planes that do not fill vectors, and for
+// weights that are packed once.
+//
+// The weights are the wide operand, in strips of kColumns outputs; the places of an image are the
+// rows, in panels of up to kRows of any count, so that 7 x 7 places are 4 panels without padding.
+// Sums are transposed when they are stored.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "convolution_way.h"
+#include "gemm.h"
+#include "pool.h"
+
+class OutputLanes final : public Way, public PackedWay {
+ public:
+  explicit OutputLanes(const ConvolutionShape& s)
+      : s_(s), gather_(s.gather()), depth_(s.group_channels() * s.taps()),
+        strips_(s.group_outputs()),
+        blocks_(gather_.blocks(s.images, std::clamp<Index>(kBlock / depth_, 4 * kRows, 256))) {
+    for (const Block& block : blocks_)
+      if (find_kind(block) == kinds_.end()) kinds_.push_back(make_kind(block));
+  }
+
+  // Whether it is faster than lanes of places; packing the weights must be little work beside it.
+  static bool pays(const ConvolutionShape& s) {
+    return s.taps() == 1 && s.images * s.places() >= 1024;
+  }
+
+  // The same for weights that are packed once, which every block of places reads.
+  static bool pays_packed(const ConvolutionShape& s) {
+    const Index weights = s.group_outputs() * s.group_channels() * s.taps();
+    return s.taps() == 1 || s.places() <= 64 || weights <= kCached;
+  }
+
+  Index packed_size() const override { return strips_.strips * kColumns * depth_; }
+
+  void pack(const float* w, float* to) const override {
+    parallel(strips_.strips, [&](Index s) {
+      pack_transposed(w + s * kColumns * depth_, depth_, strips_.columns(s), depth_,
+                      to + s * kColumns * depth_, strips_.width(s));
+    });
+  }
+
+  void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override {
+    float* packed = thread_scratch(Scratch::kWeights, packed_size());
+    pack(w, packed);
+    run_packed(x, packed, y, epilogue);
+  }
+
+  void run_packed(const float* x, const float* packed, float* y,
+                  const Epilogue& epilogue) const override {
+    const Index blocks = static_cast<Index>(blocks_.size());
+    const Index parts = parts_of(blocks, strips_.strips);
+    parallel(blocks * parts, [&](Index task) {
+      const Index part = task % parts;
+      run_block(blocks_[task / parts], x, packed, strips_.strips * part / parts,
+                strips_.strips * (part + 1) / parts, y, epilogue);
+    });
+  }
+
+ private:
+  static constexpr Index kBlock = 1 << 17;   // values of the packed places of a block, about
+  static constexpr Index kCached = 1 << 18;  // weights that stay in the L2 cache beside them
+
+  // What blocks of equal extents share: the offset of each tap in a copied block, and for each
+  // panel of places of one image where its values are.
+  struct Kind {
+    Index rows;
+    std::vector<Index> offsets;
+    std::vector<std::vector<Move>> reads;
+  };
+
+  std::vector<Kind>::const_iterator find_kind(const Block& block) const {
+    return std::find_if(kinds_.begin(), kinds_.end(),
+                        [&](const Kind& kind) { return kind.rows == block.rows; });
+  }
+
+  Kind make_kind(const Block& block) const {
+    Kind kind{block.rows, {}, {}};
+    const Block one{0, 1, 0, block.rows};
+    gather_.offsets(s_.group_channels(), one, kind.offsets);
+    const Panels panels(gather_.count(one));
+    std::vector<Segment> segments;
+    for (Index p = 0; p < panels.count; ++p) {
+      gather_.segments(one, s_.group_channels(), panels.first(p), panels.height(p), segments);
+      moves_of(segments, kind.reads.emplace_back());
+    }
+    return kind;
+  }
+
+  void run_block(const Block& block, const float* x, const float* packed, Index first, Index last,
+                 float* y, const Epilogue& epilogue) const {
+    const Kind& kind = *find_kind(block);
+    const Panels panels(block.rows * gather_.columns());
+    const Index size = panels.rows * depth_ + kLanes;
+    float* places = thread_scratch(Scratch::kStrips, block.images * size);
+    for (Index n = 0; n < block.images; ++n)
+      pack_image({block.image + n, 1, block.row, block.rows}, kind, panels, x, places + n * size);
+    alignas(64) float tile[kRows * kColumns];
+    for (Index s = first; s < last; ++s)
+      for (Index n = 0; n < block.images; ++n) {
+        float* to = y + (block.image + n) * s_.y_stride() + block.row * gather_.columns() +
+                    s * kColumns * s_.places();
+        for (Index p = 0; p < panels.count; ++p) {
+          multiply_panels(panels.height(p), strips_.width(s), depth_,
+                          places + n * size + panels.first(p) * depth_,
+                          packed + s * kColumns * depth_, tile, false);
+          finish(tile, panels.height(p), s, to + panels.first(p), epilogue);
+        }
+      }
+  }
+
+  // The values under the taps of the places of one image, panel by panel.
+  void pack_image(const Block& block, const Kind& kind, const Panels& panels, const float* x,
+                  float* to) const {
+    const float* from;
+    if (gather_.is_plane()) {
+      const float* image = x + block.image * s_.x_stride() + block.row * gather_.columns();
+      for (Index p = 0; p < panels.count; ++p)
+        pack_places(image + panels.first(p), panels.height(p), to + panels.first(p) * depth_);
+      return;
+    }
+    float* copied =
+        thread_scratch(Scratch::kImage, gather_.copy_size(block, s_.group_channels()));
+    gather_.copy(x, s_.x_stride(), s_.group_channels(), block, copied);
+    from = copied;
+    for (Index p = 0; p < panels.count; ++p)
+      copy_rows(from, kind.offsets.data(), depth_, kind.reads[p], to + panels.first(p) * depth_,
+                panels.height(p));
+  }
+
+  // Some adjacent places of every channel. Stores past the end are overwritten by the next.
+  void pack_places(const float* from, Index count, float* to) const {
+    for (Index k = 0; k < depth_; ++k, from += s_.plane(), to += count)
+      store(to, load_some(from, count));
+  }
+
+  void finish(const float* tile, Index places, Index strip, float* y,
+              const Epilogue& epilogue) const {
+    const Index width = strips_.width(strip), first = strip * kColumns;
+    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
+    for (Index v = 0; v < width; v += kLanes) {
+      const Index outputs = std::min(kLanes, s_.group_outputs() - first - v);
+      if (outputs <= 0) return;
+      const Vec factor = epilogue.factor != nullptr
+                             ? load_some(epilogue.factor + first + v, outputs)
+                             : splat(1.0f);
+      const Vec bias =
+          epilogue.bias != nullptr ? load_some(epilogue.bias + first + v, outputs) : Vec{};
+      Vec square[kLanes];
+      for (Index r = 0; r < places; ++r) {
+        const Vec total = load(tile + r * width + v) * factor + bias;
+        square[r] = total < least ? least : total;  // so that NaN propagates
+      }
+      for (Index r = places; r < kLanes; ++r) square[r] = Vec{};
+      transpose(square);
+      for (Index i = 0; i < outputs; ++i)
+        store_some(y + (v + i) * s_.places(), square[i], places);
+    }
+  }
+
+  ConvolutionShape s_;
+  Gather gather_;
+  Index depth_;
+  Strips strips_;
+  std::vector<Block> blocks_;
+  std::vector<Kind> kinds_;
+};
