@@ -1,4 +1,4 @@
-"""JPEG by our own decoder or simplejpeg: faster than Pillow, with the same pixels."""
+"""JPEG through simplejpeg, where it is installed: faster than Pillow, with the same pixels."""
 
 from __future__ import annotations
 
@@ -7,25 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from protonet.kernels import native
-
 _DECODED = {"Gray": "Gray", "YCbCr": "BGR", "RGB": "BGR"}
 """Colour spaces of files, and what they are decoded to."""
 
 
 def decode_jpeg(data: bytes, *, color: bool | None, most: float) -> np.ndarray | None:
-    """A JPEG as uint8 (1, height, width) or BGR (3, height, width), which may be a view of
-    interleaved pixels.
+    """A JPEG as uint8 (1, height, width) or BGR (3, height, width), a view of interleaved pixels.
 
-    The usual kind (sequential, with Huffman codes) is decoded by ``kernels/native/jpeg.cpp``, the
-    rest by simplejpeg where it is installed; both without the GIL. None for what is left to Pillow:
-    other colour spaces, colour that is forced to gray, files of more than ``most`` pixels, damage.
+    Decodes without the GIL. None for what is left to Pillow: other colour
+    spaces, colour that is forced to gray, files of more than ``most`` pixels, damage; and where
+    simplejpeg is not installed.
     """
-    compiled = native.load()
-    if compiled is not None:
-        planes: np.ndarray | None = compiled.decode_jpeg(data, color, most)
-        if planes is not None:
-            return planes
     decoder = _decoder()
     if decoder is None:
         return None

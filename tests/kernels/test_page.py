@@ -43,7 +43,7 @@ def test_every_source_belongs_to_a_kernel() -> None:
         str(path.relative_to(page.KERNELS))
         for folder in ("native", "cuda")
         for path in (page.KERNELS / folder).iterdir()
-        if path.suffix in ends and not path.name.startswith("jpeg")  # which reads files
+        if path.suffix in ends
     }
     assert there - known == set()
     assert known - there - {name for name in known if "/" not in name} == set()

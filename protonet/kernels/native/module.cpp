@@ -20,7 +20,6 @@ void add_activations(nb::module_& m);
 void add_depthwise(nb::module_& m);
 void add_dropout(nb::module_& m);
 void add_features(nb::module_& m);
-void add_jpeg(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pooling(nb::module_& m);
 void add_powers(nb::module_& m);
@@ -46,7 +45,6 @@ NB_MODULE(MODULE, m) {
   add_depthwise(m);
   add_dropout(m);
   add_features(m);
-  add_jpeg(m);
   add_lrn(m);
   add_pooling(m);
   add_powers(m);
