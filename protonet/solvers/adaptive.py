@@ -25,7 +25,7 @@ def _delta(solver: SolverParameter) -> Iterable[Finding]:
         )
 
 
-def _no_momentum(solver: SolverParameter) -> Iterable[Finding]:
+def no_momentum(solver: SolverParameter) -> Iterable[Finding]:
     """Like Caffe, refuse momentum for rules that do not use it."""
     if solver.momentum:
         yield Finding(
@@ -55,7 +55,7 @@ class AdaGrad(Rule):
 
     update = AdaGradUpdate
     constants = ("delta",)
-    checks = (_delta, _no_momentum)
+    checks = (_delta, no_momentum)
 
 
 @register_rule("RMSProp")
@@ -67,7 +67,7 @@ class RMSProp(Rule):
 
     update = RMSPropUpdate
     constants = ("delta", "rms_decay")
-    checks = (_delta, _no_momentum, _fraction("rms_decay"))
+    checks = (_delta, no_momentum, _fraction("rms_decay"))
 
 
 @register_rule("AdaDelta")

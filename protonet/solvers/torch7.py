@@ -18,6 +18,7 @@ from protonet.kernels.updates import (
     TorchSGDUpdate,
 )
 from protonet.proto.caffe_pb2 import SolverParameter
+from protonet.solvers.adaptive import no_momentum
 from protonet.solvers.mistakes import Finding
 from protonet.solvers.momentum import Momentum
 from protonet.solvers.update_rule import Rule, Segment, register_rule
@@ -119,6 +120,7 @@ class TorchAdaGrad(_WithDefaults):
     update = AdaGradUpdate
     constants = ("delta",)
     defaults: ClassVar = {"delta": 1e-10}
+    checks = (no_momentum,)
 
 
 @register_rule("TorchRMSProp")

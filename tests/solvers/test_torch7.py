@@ -166,6 +166,10 @@ def test_the_constants_of_averages_can_be_set() -> None:
         ),
         ({"type": "TorchNAG", "momentum": 0}, "type 'TorchNAG' needs momentum above 0, got 0"),
         (
+            {"type": "TorchAdaGrad", "momentum": 0.9},
+            "type 'TorchAdaGrad' has no momentum, got 0.9",
+        ),
+        (
             {"type": "TorchAdam", "momentum2": 1},
             "type 'TorchAdam' needs momentum2 in [0, 1), got 1",
         ),
