@@ -26,8 +26,11 @@ _SETS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd",
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without choices of kernels, with ``THREADS`` threads for every pool."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_CHOICES)}
+    """The environment without choices of kernels, with ``THREADS`` threads for every pool; Python
+    keeps what it compiles.
+    """
+    left = (*_CHOICES, "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(left)}
     return kept | dict.fromkeys(POOLS, str(THREADS))
 
 

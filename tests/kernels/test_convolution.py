@@ -129,12 +129,16 @@ def test_deep_sums_stay_close_to_float64(
     generator = np.random.default_rng(5)
     x = np.abs(generator.normal(size=(1, channels, 8, 8))).astype(np.float32)
     w = generator.normal(size=(32, channels, size, size)).astype(np.float32)
-    found = np.empty((1, 32, 8, 8), np.float32)
-    Convolve.make(Device("cpu"), np.float32, windows, 1, channels, 32, 1).forward(x, w, None, found)
+    found, kept = np.empty((2, 1, 32, 8, 8), np.float32)
+    tuned = Convolve.make(Device("cpu"), np.float32, windows, 1, channels, 32, 1)
+    tuned.forward(x, w, None, found)
+    tuned.keeps_weights = True
+    tuned.forward(x, w, None, kept)
     expected = np.empty(found.shape)
     exact = Convolve.make(Device("cpu", tuned=False), np.float64, windows, 1, channels, 32, 1)
     exact.forward(x.astype(np.float64), w.astype(np.float64), None, expected)
-    assert np.linalg.norm(found - expected) <= allowed * np.linalg.norm(expected)
+    for each in (found, kept):
+        assert np.linalg.norm(each - expected) <= allowed * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -15,10 +15,11 @@ class PlaceLanes final : public PackedWay {
   explicit PlaceLanes(const ConvolutionShape& s) : s_(s), panels_(s.group_outputs()) {}
 
   // Whether it is faster than lanes of outputs: where rows of places are long, and images stay in
-  // the caches, since it reads and writes a line of each channel at a time.
+  // the caches, since it reads and writes a line of each channel at a time. Sums of more channels
+  // are left to tiles, which add them in two levels.
   static bool pays(const ConvolutionShape& s) {
     return s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
-           s.places() >= 16 * kColumns &&
+           s.places() >= 16 * kColumns && s.group_channels() <= 256 &&
            s.images * s.places() * (s.group_channels() + s.group_outputs()) <= kCached;
   }
 

@@ -76,10 +76,19 @@ def test_these_types_take_16_bits() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
-@pytest.mark.parametrize("dtype", NARROW)
-def test_no_layer_takes_16_bits_on_a_cpu(case: Case, dtype: str) -> None:
-    assert not supports_low_precision(case, Device("cpu"), dtype)
-    assert not supports_low_precision(case, Device("cpu", tuned=False), dtype)
+def test_a_cpu_takes_bfloat16_at_most(case: Case) -> None:
+    """In its compiled kernels, and where a GPU takes it."""
+    for dtype in NARROW:
+        assert not supports_low_precision(case, Device("cpu", tuned=False), dtype)
+    assert not supports_low_precision(case, Device("cpu"), "float16")
+    if supports_low_precision(case, Device("cpu"), "bfloat16"):
+        assert case.type in TAKE_NARROW
+
+
+def test_these_types_take_bfloat16_on_every_cpu() -> None:
+    taking = {case.type for case in CASES
+              if supports_low_precision(case, Device("cpu"), "bfloat16")}  # fmt: skip
+    assert {"ReLU", "Pooling", "BatchNorm", "Scale", "Eltwise", "Concat", "LRN"} <= taking
 
 
 def run(
