@@ -11,7 +11,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph import meta_device
-from protonet.layers.base import Fused
+from protonet.layers.base import Fused, LowPrecision
 from protonet.precision import PRECISIONS, type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.testing import LayerHarness
@@ -76,13 +76,16 @@ def test_these_types_take_16_bits() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
-def test_a_cpu_takes_bfloat16_at_most(case: Case) -> None:
-    """In its compiled kernels, and where a GPU takes it."""
+def test_a_cpu_takes_what_a_gpu_takes_at_most(case: Case) -> None:
+    """And rounding, which begins at layers with weights, never begins without compiled kernels."""
     for dtype in NARROW:
-        assert not supports_low_precision(case, Device("cpu", tuned=False), dtype)
-    assert not supports_low_precision(case, Device("cpu"), "float16")
-    if supports_low_precision(case, Device("cpu"), "bfloat16"):
-        assert case.type in TAKE_NARROW
+        if supports_low_precision(case, Device("cpu"), dtype):
+            assert case.type in TAKE_NARROW
+    layer = LayerHarness(case.text, case.bottoms(), phase=case.phase).layer
+    if layer.traits.low_precision is LowPrecision.ALWAYS:
+        assert not supports_low_precision(case, Device("cpu"), "float16")
+        for dtype in NARROW:
+            assert not supports_low_precision(case, Device("cpu", tuned=False), dtype)
 
 
 def test_these_types_take_bfloat16_on_every_cpu() -> None:
