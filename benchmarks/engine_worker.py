@@ -7,17 +7,15 @@ each answer is a line of JSON. An engine's process imports nothing of protonet.
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from machine import THREADS, resident
+from serve import serve
 
 
 class Worker:
@@ -54,20 +52,5 @@ class Worker:
         return self.imported, resident("VmHWM")
 
 
-def main() -> None:
-    """Answer until standard input ends. What libraries print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    worker = Worker(*sys.argv[1:])
-    for line in sys.stdin:
-        name, arguments = json.loads(line)
-        try:
-            answer = getattr(worker, name)(**arguments)
-        except Exception as error:  # an engine's: it is named in the table
-            traceback.print_exc()
-            answer = {"error": f"{name}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    serve(lambda: Worker(*sys.argv[1:]), str)  # an engine's error is named in the table

@@ -8,17 +8,15 @@ in ``files.bin``, mapped into memory for the others. A loader's process imports 
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from loader_settings import LOADERS
+from serve import serve
 
 
 class Worker:
@@ -50,20 +48,5 @@ class Worker:
         np.save(path, self.job.take())
 
 
-def main() -> None:
-    """Answer until standard input ends. What libraries print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    worker = Worker(*sys.argv[1:])
-    for line in sys.stdin:
-        name, arguments = json.loads(line)
-        try:
-            answer = getattr(worker, name)(**arguments)
-        except Exception as error:  # a loader's: it is named in the table
-            traceback.print_exc()
-            answer = {"error": f"{name}: {type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # a loader's error is named in the table
+    serve(lambda: Worker(*sys.argv[1:]), lambda error: f"{type(error).__name__}: {error}")

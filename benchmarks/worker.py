@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from cases import CASES
 from machine import resident
+from serve import serve
 from settings import Setting
 
 
@@ -74,15 +74,5 @@ def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
 
 
-def main() -> None:
-    """Answer until standard input ends. What libraries print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    worker = Worker(sys.argv[1], Setting(**json.loads(sys.argv[2])))
-    for line in sys.stdin:
-        name, arguments = json.loads(line)
-        answers.write(json.dumps(getattr(worker, name)(**arguments)) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    serve(lambda: Worker(sys.argv[1], Setting(**json.loads(sys.argv[2]))))

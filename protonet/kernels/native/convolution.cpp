@@ -142,26 +142,20 @@ void add_convolution(nb::module_& m) {
            },
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
-           [](const Convolution& self, Floats x, Floats w, std::optional<Floats> factor,
-              std::optional<Floats> bias, MutableFloats y, bool rectify) {
+           [](const Convolution& self, Floats x, Floats w, Given factor, Given bias,
+              MutableFloats y, bool rectify) {
              nb::gil_scoped_release free;
-             self.forward(x, w,
-                          {factor ? factor->data() : nullptr, bias ? bias->data() : nullptr,
-                           rectify},
-                          y);
+             self.forward(x, w, {at(factor), at(bias), rectify}, y);
            },
            nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("y"), nb::arg("rectify"))
       .def("packed_size", &Convolution::packed_size)
       .def("pack", &Convolution::pack, nb::call_guard<nb::gil_scoped_release>())
       .def("forward_packed",
-           [](const Convolution& self, Floats x, Floats packed, std::optional<Floats> factor,
-              std::optional<Floats> bias, MutableFloats y, bool rectify) {
+           [](const Convolution& self, Floats x, Floats packed, Given factor, Given bias,
+              MutableFloats y, bool rectify) {
              nb::gil_scoped_release free;
-             self.forward_packed(x, packed,
-                                 {factor ? factor->data() : nullptr,
-                                  bias ? bias->data() : nullptr, rectify},
-                                 y);
+             self.forward_packed(x, packed, {at(factor), at(bias), rectify}, y);
            },
            nb::arg("x"), nb::arg("packed"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("y"), nb::arg("rectify"))

@@ -15,11 +15,9 @@ class Correlation {
   // of out_height x out_width, with an image stride of out_stride.
   Correlation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
               Index out_stride, Tap out_first, Tap out_step)
-      : gather_(std::move(gather)), channels_(channels), out_plane_(out_height * out_width),
-        out_width_(out_width), out_stride_(out_stride), out_first_(out_first),
-        out_step_(out_step), blocks_(gather_.blocks(images, kBlock)) {
-    dense_ = out_step.x == 1 && out_first.x == 0 && gather_.columns() == out_width &&
-             out_step.y == 1 && out_first.y == 0;
+      : gather_(std::move(gather)), channels_(channels),
+        planes_{out_height, out_width, out_stride, out_first, out_step},
+        blocks_(gather_.blocks(images, kBlock)) {
     for (const Block& block : blocks_) kinds_.push_back(kind_of(block));
   }
 
@@ -40,12 +38,7 @@ class Correlation {
     const Index blocks = static_cast<Index>(blocks_.size());
     // Few blocks (one small image) are split by rows of A too, to keep all threads busy; each part
     // packs the block again.
-    const Index most = std::min<Index>(panels.count, 2 * threads());
-    const auto idles = [&](Index tasks) {  // for a tenth of the time or more
-      return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
-    };
-    Index parts = 1;
-    while (parts < most && idles(blocks * parts)) ++parts;
+    const Index parts = parts_of(blocks, panels.count);
     parallel(blocks * parts, [&](Index task) {
       const Index part = task % parts;
       run_block(a, plain, panels, panels.count * part / parts, panels.count * (part + 1) / parts,
@@ -76,7 +69,7 @@ class Correlation {
     for (Index s = 0; s < strips.strips; ++s) {
       gather_.segments(block, channels_, s * kColumns, strips.columns(s), segments);
       moves_of(segments, kind.reads.emplace_back());
-      write_segments(block, s * kColumns, strips.columns(s), kind.writes.emplace_back());
+      planes_.segments(gather_, block, s * kColumns, strips.columns(s), kind.writes.emplace_back());
     }
     known_.push_back(std::move(kind));
     return known_.size() - 1;
@@ -95,7 +88,7 @@ class Correlation {
     float* tiles = thread_scratch(Scratch::kTiles, strips.strips * height * kRows * kColumns);
     float* own = plain ? thread_scratch(Scratch::kWeights, kRows * kDepth + kLanes) : nullptr;
     gather_.copy(x, x_stride, channels_, block, copied);
-    y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
+    y += planes_.start(block);
     for (Index k = 0; k < depth; k += kDepth) {
       const Index here = std::min(kDepth, depth - k);
       for (Index s = 0; s < strips.strips; ++s)
@@ -117,36 +110,20 @@ class Correlation {
     }
   }
 
-  // The output offsets of a strip of places, from the first place of the block on.
-  void write_segments(const Block& block, Index first, Index count,
-                      std::vector<Segment>& found) const {
-    const Index image = block.rows * gather_.columns();
-    for (Index column = 0; column < count;) {
-      const Index place = first + column, n = place / image, inside = place % image;
-      const Index r = inside / gather_.columns(), c = inside % gather_.columns();
-      const Index end = dense_ ? image - inside : gather_.columns() - c;
-      const Index length = std::min(count - column, end);
-      found.push_back({column, length,
-                       n * out_stride_ + (r * out_step_.y + out_first_.y) * out_width_ +
-                           c * out_step_.x + out_first_.x});
-      column += length;
-    }
-  }
-
   void finish(const float* sums, Index row, const std::vector<Segment>& segments, float* y,
               const Epilogue& epilogue) const {
     const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
     const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
     const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     for (const Segment& segment : segments) {
-      float* to = y + segment.at + row * out_plane_;
+      float* to = y + segment.at + row * planes_.size();
       for (Index i = 0; i < segment.length; i += kLanes) {
         const Index here = std::min(kLanes, segment.length - i);
         const Vec total = load(sums + segment.column + i) * factor + bias;
         // Written this way so that NaN propagates.
         const Vec value = total < least ? least : total;
-        if (out_step_.x != 1) {
-          for (Index j = 0; j < here; ++j) to[(i + j) * out_step_.x] = value[j];
+        if (planes_.step.x != 1) {
+          for (Index j = 0; j < here; ++j) to[(i + j) * planes_.step.x] = value[j];
         } else if (here == kLanes) {
           store(to + i, value);
         } else {
@@ -157,9 +134,8 @@ class Correlation {
   }
 
   Gather gather_;
-  Index channels_, out_plane_, out_width_, out_stride_;
-  Tap out_first_, out_step_;
-  bool dense_;
+  Index channels_;
+  ResultPlanes planes_;
   std::vector<Block> blocks_;
   std::vector<std::size_t> kinds_;  // for each block
   std::vector<Kind> known_;

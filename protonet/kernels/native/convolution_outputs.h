@@ -116,7 +116,6 @@ class OutputLanes final : public Way, public PackedWay {
   // The values under the taps of the places of one image, panel by panel.
   void pack_image(const Block& block, const Kind& kind, const Panels& panels, const float* x,
                   float* to) const {
-    const float* from;
     if (gather_.is_plane()) {
       const float* image = x + block.image * s_.x_stride() + block.row * gather_.columns();
       for (Index p = 0; p < panels.count; ++p)
@@ -126,9 +125,8 @@ class OutputLanes final : public Way, public PackedWay {
     float* copied =
         thread_scratch(Scratch::kImage, gather_.copy_size(block, s_.group_channels()));
     gather_.copy(x, s_.x_stride(), s_.group_channels(), block, copied);
-    from = copied;
     for (Index p = 0; p < panels.count; ++p)
-      copy_rows(from, kind.offsets.data(), depth_, kind.reads[p], to + panels.first(p) * depth_,
+      copy_rows(copied, kind.offsets.data(), depth_, kind.reads[p], to + panels.first(p) * depth_,
                 panels.height(p));
   }
 

@@ -3,7 +3,6 @@
 
 #include "epilogue.h"
 #include "gather.h"
-#include "pool.h"
 
 // The shape of the whole convolution, with the channel counts of one group.
 struct ConvolutionShape {
@@ -40,17 +39,6 @@ class Way {
   virtual void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const = 0;
 
 };
-
-// Into how many parts a pass over `blocks` tasks is split, at most `most`, so that threads idle for
-// less than a tenth of the time.
-inline Index parts_of(Index blocks, Index most) {
-  const auto idles = [](Index tasks) {
-    return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
-  };
-  Index parts = 1;
-  while (parts < std::min<Index>(most, 2 * threads()) && idles(blocks * parts)) ++parts;
-  return parts;
-}
 
 // y from x and weights that are packed once, since they do not change.
 class PackedWay {

@@ -185,6 +185,40 @@ class Gather {
   std::vector<Tap> taps_;
 };
 
+// The planes that results are written to: those of place (r, c) of a grid at row
+// r * step.y + first.y and column c * step.x + first.x.
+struct ResultPlanes {
+  Index height, width, image_stride;
+  Tap first, step;
+
+  Index size() const { return height * width; }
+
+  // Whether a whole row of places follows the one before it.
+  bool is_dense(const Gather& gather) const {
+    return step.x == 1 && first.x == 0 && gather.columns() == width && step.y == 1 && first.y == 0;
+  }
+
+  // The offset of a block.
+  Index start(const Block& block) const {
+    return block.image * image_stride + block.row * step.y * width;
+  }
+
+  // The places [begin, begin + count) of a block as segments, with their offsets from its start.
+  void segments(const Gather& gather, const Block& block, Index begin, Index count,
+                std::vector<Segment>& found) const {
+    const Index columns = gather.columns(), image = block.rows * columns;
+    for (Index column = 0; column < count;) {
+      const Index place = begin + column, n = place / image, inside = place % image;
+      const Index r = inside / columns, c = inside % columns;
+      const Index end = is_dense(gather) ? image - inside : columns - c;
+      const Index length = std::min(count - column, end);
+      found.push_back({column, length,
+                       n * image_stride + (r * step.y + first.y) * width + c * step.x + first.x});
+      column += length;
+    }
+  }
+};
+
 // A vector copy: source and destination offsets.
 struct Move {
   Index from, to;

@@ -33,10 +33,8 @@ class PairCorrelation {
   PairCorrelation(Gather gather, Index images, Index channels, Index out_height, Index out_width,
                   Index out_stride, Tap out_first, Tap out_step)
       : gather_(std::move(gather)), channels_(channels), pairs_((channels + 1) / 2),
-        out_plane_(out_height * out_width), out_width_(out_width), out_stride_(out_stride),
-        out_first_(out_first), out_step_(out_step), blocks_(gather_.blocks(images, kPlaces)) {
-    dense_ = out_step.x == 1 && out_first.x == 0 && gather_.columns() == out_width &&
-             out_step.y == 1 && out_first.y == 0;
+        planes_{out_height, out_width, out_stride, out_first, out_step},
+        blocks_(gather_.blocks(images, kPlaces)) {
     for (const Block& block : blocks_) kinds_.push_back(kind_of(block));
   }
 
@@ -50,12 +48,7 @@ class PairCorrelation {
     const Index blocks = static_cast<Index>(blocks_.size()), count = panels.count();
     // As many parts as keep all threads busy; each packs the block again.
     const Index least = panels.blocks() == 1 ? 1 : (count + kPartPanels - 1) / kPartPanels;
-    const Index most = std::max(least, std::min<Index>(count, 2 * threads()));
-    const auto idles = [&](Index tasks) {  // for a tenth of the time or more
-      return 10 * tasks < 9 * threads() * ((tasks - 1) / threads() + 1);
-    };
-    Index parts = least;
-    while (parts < most && idles(blocks * parts)) ++parts;
+    const Index parts = parts_of(blocks, count, least);
     parallel(blocks * parts, [&](Index task) {
       const Index part = task % parts;
       run_block({a, &panels, count * part / parts, count * (part + 1) / parts}, task / parts, x,
@@ -103,7 +96,7 @@ class PairCorrelation {
       for (const Segment& segment : segments)
         reads.push_back({segment.column, segment.length, segment.at / (pairs_ * image),
                          segment.at % image});
-      write_segments(block, first, here, kind.writes.emplace_back());
+      planes_.segments(gather_, block, first, here, kind.writes.emplace_back());
     }
     known_.push_back(std::move(kind));
     return known_.size() - 1;
@@ -121,7 +114,7 @@ class PairCorrelation {
     Pair* packed = words(Scratch::kStrips, strips * most);
     float* sums = thread_scratch(Scratch::kTiles,
                                  (blocks == 1 ? 1 : strips * height) * kPairSums);
-    y += block.image * out_stride_ + block.row * out_step_.y * out_width_;
+    y += planes_.start(block);
     const PairUnit unit;
     for (Index k = 0; k < blocks; ++k) {
       const Index depth = panels.length(k) * kPairStep;
@@ -194,22 +187,6 @@ class PairCorrelation {
     }
   }
 
-  // The output offsets of a strip of places, from the first place of the block on.
-  void write_segments(const Block& block, Index first, Index count,
-                      std::vector<Segment>& found) const {
-    const Index image = block.rows * gather_.columns();
-    for (Index column = 0; column < count;) {
-      const Index place = first + column, n = place / image, inside = place % image;
-      const Index r = inside / gather_.columns(), c = inside % gather_.columns();
-      const Index end = dense_ ? image - inside : gather_.columns() - c;
-      const Index length = std::min(count - column, end);
-      found.push_back({column, length,
-                       n * out_stride_ + (r * out_step_.y + out_first_.y) * out_width_ +
-                           c * out_step_.x + out_first_.x});
-      column += length;
-    }
-  }
-
   WITH_BF16 void finish(const float* sums, Index first, Index rows,
                         const std::vector<Segment>& segments, Bf16* y,
                         const Epilogue& epilogue) const {
@@ -219,14 +196,14 @@ class PairCorrelation {
       const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
       const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
       for (const Segment& segment : segments) {
-        Bf16* to = y + segment.at + row * out_plane_;
+        Bf16* to = y + segment.at + row * planes_.size();
         const float* from = sums + segment.column;
         const auto value = [&](Index i) {
           const Vec total = load(from + i) * factor + bias;
           // Written this way so that NaN propagates.
           return reinterpret_cast<__m512>(total < least ? least : total);
         };
-        if (segment.length == kPairColumns && out_step_.x == 1) {
+        if (segment.length == kPairColumns && planes_.step.x == 1) {
           const auto all = _mm512_cvtne2ps_pbh(value(kPairSide), value(0));
           _mm512_storeu_si512(to, (__m512i)all);
           continue;
@@ -242,9 +219,9 @@ class PairCorrelation {
   // Values i to i + count of a segment.
   void put(Bf16* to, Index i, __m256i values, Index count) const {
     const auto lanes = static_cast<__mmask16>((1u << count) - 1);
-    if (out_step_.x == 1) {
+    if (planes_.step.x == 1) {
       _mm256_mask_storeu_epi16(to + i, lanes, values);
-    } else if (out_step_.x == 2) {
+    } else if (planes_.step.x == 2) {
       const auto evens = static_cast<__mmask32>(0x55555555u) &
                          static_cast<__mmask32>((std::uint64_t{1} << (2 * count)) - 1);
       _mm512_mask_storeu_epi16(to + 2 * i, evens,
@@ -252,14 +229,13 @@ class PairCorrelation {
     } else {
       alignas(32) Bf16 each[kPairSide];
       _mm256_store_si256(reinterpret_cast<__m256i*>(each), values);
-      for (Index j = 0; j < count; ++j) to[(i + j) * out_step_.x] = each[j];
+      for (Index j = 0; j < count; ++j) to[(i + j) * planes_.step.x] = each[j];
     }
   }
 
   Gather gather_;
-  Index channels_, pairs_, out_plane_, out_width_, out_stride_;
-  Tap out_first_, out_step_;
-  bool dense_;
+  Index channels_, pairs_;
+  ResultPlanes planes_;
   std::vector<Block> blocks_;
   std::vector<std::size_t> kinds_;  // for each block
   std::vector<Kind> known_;

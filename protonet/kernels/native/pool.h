@@ -23,6 +23,19 @@ void parallel(std::ptrdiff_t count, F&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
+// Into how many parts each of `tasks` tasks is split, at least `least` and at most `most` (and two
+// for each thread), so that threads idle for less than a tenth of the time.
+inline std::ptrdiff_t parts_of(std::ptrdiff_t tasks, std::ptrdiff_t most,
+                               std::ptrdiff_t least = 1) {
+  const auto idles = [](std::ptrdiff_t all) {
+    return 10 * all < 9 * threads() * ((all - 1) / threads() + 1);
+  };
+  const std::ptrdiff_t bound = 2 * threads() < most ? 2 * threads() : most;
+  std::ptrdiff_t parts = least;
+  while (parts < bound && idles(tasks * parts)) ++parts;
+  return parts;
+}
+
 // Names of a thread's scratch buffers; buffers in use at the same time have different names. The
 // names are those of convolution; other kernels use any of them.
 enum class Scratch {
