@@ -168,7 +168,7 @@ class Walker:
         self.page.get_by_role("tab", name=name, exact=True).click()
         panel = self.page.get_by_role("tabpanel", name=name, exact=True)
         panel.get_by_role("button").last.wait_for()
-        self.page.evaluate(SETTLED, 500)  # what is typed into a form on its way in may be lost
+        self.page.evaluate(SETTLED, 200)
         return panel
 
     def show(self, name: str, start: Any = None) -> None:

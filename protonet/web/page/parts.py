@@ -26,6 +26,17 @@ LOG = 'role="log" tabindex=0 aria-label="Log"'
 """Properties of a log, which can be scrolled with keys."""
 
 
+class NumberField(ui.number):
+    """A field for a number; one out of bounds is left as typed, for validation to refuse.
+
+    NiceGUI moves it to the nearest bound when the field loses the focus, which a click on a button
+    beside it may or may not be ahead of.
+    """
+
+    def sanitize(self) -> None:
+        """Leave the value as it is."""
+
+
 @contextmanager
 def notify_errors() -> Iterator[None]:
     """Show users' errors as notifications instead of tracebacks."""

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from protonet.web.datasets.forms import NamedForm
 from protonet.web.page.file_field import FileField
-from protonet.web.page.parts import notify_errors, run_in_thread
+from protonet.web.page.parts import NumberField, notify_errors, run_in_thread
 from protonet.web.store import Job
 
 FITS = {
@@ -39,7 +39,7 @@ class Fields:
 
     def number(self, name: str, label: str, value: float | None, **options: Any) -> None:
         """A number; 2.5 for an integer is left for validation."""
-        field = ui.number(label, value=value, **options).props("outlined dense").classes("field")
+        field = NumberField(label, value=value, **options).props("outlined dense").classes("field")
         self._made[name] = field
 
     def choice(self, name: str, label: str, options: Mapping[Any, str], value: Any) -> None:

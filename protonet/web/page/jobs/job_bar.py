@@ -11,7 +11,15 @@ from nicegui import ui
 
 from protonet.web.forms import ChangeForm
 from protonet.web.page.frame import heading
-from protonet.web.page.parts import action, confirmed, duration, notify_errors, status_badge, when
+from protonet.web.page.parts import (
+    NumberField,
+    action,
+    confirmed,
+    duration,
+    notify_errors,
+    status_badge,
+    when,
+)  # fmt: skip
 from protonet.web.progress import elapsed, run_of
 from protonet.web.site import Site
 from protonet.web.store import ABORT, DATASET, ENDED, ERROR, RUN, TRAINING, WAIT, Job
@@ -113,7 +121,7 @@ def _device(job: Job) -> ui.input:
 async def _prolong(site: Site, job: Job, changed: Callable[[], Any]) -> None:
     before = float(job.settings.get("form", {}).get("epochs", 30.0))
     with ui.dialog() as dialog, ui.card():
-        epochs = ui.number("Total epochs", value=2 * before, min=0).props("outlined dense")
+        epochs = NumberField("Total epochs", value=2 * before, min=0).props("outlined dense")
         told = "The learning rate continues as in a training of this length."
         ui.label(told).classes("quiet")
         device = _device(job)

@@ -13,7 +13,7 @@ from protonet.jobs.tasks.progress_log import line_of
 from protonet.web.data_url import data_url
 from protonet.web.forms import ImagesQuery, TestForm
 from protonet.web.page.frame import panel
-from protonet.web.page.parts import notify_errors, quoted, run_in_thread
+from protonet.web.page.parts import NumberField, notify_errors, quoted, run_in_thread
 from protonet.web.page.results.panel import Place
 from protonet.web.results.listing import ImagePage, Seen, image_page
 from protonet.web.results.tests import TestState
@@ -54,7 +54,7 @@ class ManyForm:
                 self.labels = None
                 if self.asked.labels:
                     self.labels = _text(self.asked.labels, shown(databases.val_labels))
-                self.most = ui.number("At most (empty for all)", min=1, precision=0)
+                self.most = NumberField("At most (empty for all)", min=1)
                 self.most.props("outlined dense").classes("field")
             ui.button("Test many", on_click=self._begin)
             self.kept = ui.select({}, label="Tests of before", on_change=self._again)
@@ -103,7 +103,7 @@ class ManyForm:
             labels = self.labels.value if self.labels is not None else None
             form = TestForm(
                 path=self.images.value or "", labels=labels or None,
-                snapshot=self.place.snapshot.value, most=None if most is None else int(most),
+                snapshot=self.place.snapshot.value, most=most,
             )  # fmt: skip
             tests, job = self.place.site.tests, self.place.job
             self.key = (await run_in_thread(tests.start, job, form)).key
