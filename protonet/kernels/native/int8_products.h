@@ -1,0 +1,120 @@
+// Products of bytes with 8-bit weights, summed in 32 bits: tiles of AMX, or AVX512_VNNI.
+#pragma once
+
+#include <cstring>
+
+#include "features.h"
+#include "int8_layout.h"
+
+#if defined(__AVX512F__)
+
+constexpr Index kSide = 32;  // of a block of results: places by outputs
+constexpr Index kBlock = 1024;  // bytes of the weights of 16 outputs for one piece
+
+using Sums = std::int32_t[kSide][kSide];
+
+// The operands of a block: `places` windows from `a` on, and the weights of 16 or 32 outputs.
+struct Int8Operands {
+  const Byte* a;
+  Index place, places;
+  const Int8Layout::Piece* pieces;
+  Index count;
+  const std::int8_t* b[2];  // the second is null for 16 outputs
+};
+
+// Tiles of AMX.
+
+struct alignas(64) TileConfiguration {
+  Byte palette = 1, start = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  Byte rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// 0 to 3: sums, 4 and 5: windows, 6 and 7: weights.
+template <bool kMore, bool kWide>
+WITH_TILES void multiply_tiles(const Int8Operands& o, Sums& sums) {
+  _tile_zero(0);
+  if constexpr (kWide) _tile_zero(1);
+  if constexpr (kMore) _tile_zero(2);
+  if constexpr (kMore && kWide) _tile_zero(3);
+  const Byte* a = o.a;
+  const Byte* more = a + 16 * o.place;
+  for (Index i = 0; i < o.count; ++i) {
+    const Index offset = o.pieces[i].offset;
+    _tile_loadd(4, a + offset, o.place);
+    _tile_loadd(6, o.b[0] + i * kBlock, 64);
+    _tile_dpbusd(0, 4, 6);
+    if constexpr (kWide) {
+      _tile_loadd(7, o.b[1] + i * kBlock, 64);
+      _tile_dpbusd(1, 4, 7);
+    }
+    if constexpr (kMore) {
+      _tile_loadd(5, more + offset, o.place);
+      _tile_dpbusd(2, 5, 6);
+    }
+    if constexpr (kMore && kWide) _tile_dpbusd(3, 5, 7);
+  }
+  constexpr Index row = sizeof(sums[0]);
+  _tile_stored(0, &sums[0][0], row);
+  if constexpr (kWide) _tile_stored(1, &sums[0][16], row);
+  if constexpr (kMore) _tile_stored(2, &sums[16][0], row);
+  if constexpr (kMore && kWide) _tile_stored(3, &sums[16][16], row);
+}
+
+// In memory for good: GCC's intrinsic tells the compiler of its first bytes alone.
+inline const TileConfiguration kConfiguration;
+
+WITH_TILES inline void begin_tiles() {
+  _tile_loadconfig(&kConfiguration);
+}
+
+WITH_TILES inline void end_tiles() { _tile_release(); }
+
+WITH_TILES inline void multiply_by_tiles(const Int8Operands& o, Sums& sums) {
+  const bool more = o.places > 16, wide = o.b[1] != nullptr;
+  if (more && wide) multiply_tiles<true, true>(o, sums);
+  else if (more) multiply_tiles<true, false>(o, sums);
+  else if (wide) multiply_tiles<false, true>(o, sums);
+  else multiply_tiles<false, false>(o, sums);
+}
+
+// AVX512_VNNI: R windows at a time.
+
+template <Index R, Index N>
+WITH_VNNI void multiply_quads(const Int8Operands& o, Index first, Sums& sums) {
+  __m512i totals[R][N];
+  for (Index r = 0; r < R; ++r)
+    for (Index n = 0; n < N; ++n) totals[r][n] = _mm512_setzero_si512();
+  for (Index i = 0; i < o.count; ++i) {
+    const Byte* a = o.a + first * o.place + o.pieces[i].offset;
+    for (Index q = 0; q < o.pieces[i].quads; ++q) {
+      __m512i weights[N];
+      for (Index n = 0; n < N; ++n) weights[n] = _mm512_loadu_si512(o.b[n] + i * kBlock + 64 * q);
+      for (Index r = 0; r < R; ++r) {
+        std::int32_t quad;
+        std::memcpy(&quad, a + r * o.place + 4 * q, 4);
+        const __m512i values = _mm512_set1_epi32(quad);
+        for (Index n = 0; n < N; ++n)
+          totals[r][n] = _mm512_dpbusd_epi32(totals[r][n], values, weights[n]);
+      }
+    }
+  }
+  for (Index r = 0; r < R; ++r)
+    for (Index n = 0; n < N; ++n) _mm512_storeu_si512(&sums[first + r][16 * n], totals[r][n]);
+}
+
+template <Index N>
+WITH_VNNI void multiply_rows(const Int8Operands& o, Sums& sums) {
+  Index r = 0;
+  for (; r + 8 <= o.places; r += 8) multiply_quads<8, N>(o, r, sums);
+  if (r + 4 <= o.places) multiply_quads<4, N>(o, r, sums), r += 4;
+  if (r + 2 <= o.places) multiply_quads<2, N>(o, r, sums), r += 2;
+  if (r < o.places) multiply_quads<1, N>(o, r, sums);
+}
+
+WITH_VNNI inline void multiply_by_quads(const Int8Operands& o, Sums& sums) {
+  if (o.b[1] != nullptr) multiply_rows<2>(o, sums);
+  else multiply_rows<1>(o, sums);
+}
+
+#endif
