@@ -15,7 +15,7 @@ from protonet.formats.arrays import SUFFIXES, read_arrays, write_arrays
 from protonet.formats.atomic import write_atomic
 from protonet.formats.blobs import from_array, to_array
 from protonet.formats.kind import SIZE_LIMIT, is_hdf5, read_message
-from protonet.formats.stored_weights import stored_weights
+from protonet.formats.stored_weights import StoredParams, int8_of, stored_weights
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.upgrade import upgrade_message
 
@@ -90,10 +90,13 @@ def open_weights(path: str | Path) -> Weights:
     with suppress(OSError, ValueError):  # of which reading it all says more
         return stored_weights(path)
     return {
-        layer.name: [
-            to_array(blob, f"{path}: layer '{layer.name}' parameter {index}")
-            for index, blob in enumerate(layer.blobs)
-        ]
+        layer.name: StoredParams(
+            [
+                to_array(blob, f"{path}: layer '{layer.name}' parameter {index}")
+                for index, blob in enumerate(layer.blobs)
+            ],
+            int8_of(layer),
+        )
         for layer in read_model(path).layer
     }
 

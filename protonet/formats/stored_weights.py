@@ -22,7 +22,7 @@ from protonet.errors import FormatError, NetworkError
 from protonet.formats.blobs import blob_shape, to_array
 from protonet.formats.kind import SIZE_LIMIT
 from protonet.formats.wire import field_of, rewritten
-from protonet.proto.caffe_pb2 import BlobProto, NetParameter
+from protonet.proto.caffe_pb2 import BlobProto, Int8Parameter, LayerParameter, NetParameter
 from protonet.proto.upgrade import upgrade_message
 
 _NUMBERS = {each.name: each.number for each in BlobProto.DESCRIPTOR.fields}
@@ -61,10 +61,14 @@ class StoredArray:
 
 
 class StoredParams(Sequence[np.ndarray | None]):
-    """The parameters of a layer, each read when it is asked for; ``arrays`` are not read."""
+    """The parameters of a layer, each read when it is asked for; ``arrays`` are not read. ``int8``
+    is what was measured of the layer's values; None for nothing.
+    """
 
-    def __init__(self, arrays: Sequence[np.ndarray | StoredArray]) -> None:
-        self.arrays = tuple(arrays)
+    def __init__(
+        self, arrays: Sequence[np.ndarray | StoredArray], int8: Int8Parameter | None = None
+    ) -> None:
+        self.arrays, self.int8 = tuple(arrays), int8
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -119,16 +123,35 @@ def stored_weights(path: Path) -> Mapping[str, Sequence[np.ndarray | None]]:
         raise ValueError("empty, too large, or no file")
     found, marks = _marked(file)
     layers = {
-        layer.name: [
-            _blob(file, blob, f"{path}: layer '{layer.name}' parameter {index}")
-            for index, blob in enumerate(layer.blobs)
-        ]
+        layer.name: StoredParams(
+            [
+                _blob(file, blob, f"{path}: layer '{layer.name}' parameter {index}")
+                for index, blob in enumerate(layer.blobs)
+            ],
+            int8_of(layer),
+        )
         for layer in found.layer
     }
-    left = sum(isinstance(array, StoredArray) for arrays in layers.values() for array in arrays)
-    if left != marks or not layers:
+    arrays = [array for params in layers.values() for array in params.arrays]
+    if sum(isinstance(array, StoredArray) for array in arrays) != marks or not layers:
         raise ValueError("values in several parts, or layers of one name")
-    return {name: StoredParams(arrays) for name, arrays in layers.items()}
+    return layers
+
+
+def int8_of(layer: LayerParameter) -> Int8Parameter | None:
+    """What was measured of a layer's values, in a quantized file; else None."""
+    return layer.int8_param if layer.HasField("int8_param") else None
+
+
+def int8_params_in(
+    weights: Mapping[str, Sequence[np.ndarray | None]],
+) -> dict[str, Int8Parameter]:
+    """What was measured of the values of each layer; empty unless the file was quantized."""
+    return {
+        name: params.int8
+        for name, params in weights.items()
+        if isinstance(params, StoredParams) and params.int8 is not None
+    }
 
 
 def _marked(file: _File) -> tuple[NetParameter, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from protonet.blob import Array
+from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.casts import Cast, Role
@@ -21,6 +22,9 @@ from protonet.layers import Layer
 from protonet.layers.base import Reads, ReshapesTops
 from protonet.precision import is_low_precision
 from protonet.ranks.communicator import Part
+
+if TYPE_CHECKING:
+    from protonet.kernels.int8 import Coding
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
@@ -188,6 +192,15 @@ def _is_idle(step: Step) -> bool:
     return empty and bool(step.bottoms) and not step.dynamic
 
 
+def decoding(device: Device, shape: Shape, coding: Coding, source: Array, target: Array) -> Call:
+    """The call that writes the values of 8-bit codes to ``target``."""
+    from protonet.kernels.int8_values import Int8Decode  # for quantized nets only
+
+    items, channels, *extents = shape
+    kernel = Int8Decode.make(device, target.dtype, items, channels, math.prod(extents), coding)
+    return kernel.forward, (source, target)
+
+
 class _Pass:
     """The arguments of a step in one of its passes, in the type that it computes in."""
 
@@ -207,7 +220,7 @@ class _Pass:
             array = self._current(value, role)
             if read and self._calls.layout.types.needs_cast(self._index, value):
                 cast = self._cast(role, place, value)
-                self._before.append(self._conversion(array, cast))
+                self._before.append(self._conversion(array, cast, value))
                 array = cast
             arrays.append(array)
         return arrays
@@ -221,7 +234,7 @@ class _Pass:
             array = target
             if target is not None and self._calls.layout.types.needs_cast(self._index, value):
                 array = self._cast(role, place, value)
-                self._after.append(self._conversion(array, target))
+                self._after.append(self._conversion(array, target, value))
             arrays.append(array)
         return arrays
 
@@ -237,8 +250,11 @@ class _Pass:
     def _cast(self, role: Role, place: int, value: Value) -> Array:
         return self._calls.arrays.cast(Cast(self._index, self._backward, role, place), value)
 
-    def _conversion(self, source: Array, target: Array) -> Call:
-        """The call that casts one array into another."""
+    def _conversion(self, source: Array, target: Array, value: Value) -> Call:
+        """The call that casts one array of a value into another."""
+        coding = self._calls.layout.types.codes.get(value)
+        if coding is not None:
+            return decoding(self._calls.device, value.shape, coding, source, target)
         narrows = is_low_precision(target.dtype)
         narrow = target.dtype if narrows else source.dtype
         kernel = Convert.make(self._calls.device, narrow, source.size)

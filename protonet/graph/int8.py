@@ -10,14 +10,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from protonet.device import Device
 from protonet.graph.fusion import fuse
+from protonet.graph.integers import Range, with_integers
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan
+from protonet.kernels.int8 import VNNI
 from protonet.layers.int8 import can_take_codes
 from protonet.proto.caffe_pb2 import Int8Parameter
 
-Range = tuple[float, float]
-"""The lowest and the highest of the values."""
+
+def computes_in_integers(device: Device) -> bool:
+    """Whether a device has kernels for 8-bit integers: processors with AVX512_VNNI. Elsewhere nets
+    compute in float32; a device without tuned kernels runs the definitions.
+    """
+    return device.is_cpu and (not device.tuned or VNNI.holds())
+
+
+def quantized(plan: Plan, params: Mapping[str, Int8Parameter]) -> Plan:
+    """The plan, fused already, with layers in 8-bit integers where ranges are known."""
+    ranges = ranges_of(plan, params)
+    return with_integers(plan, ranges) if ranges else plan
 
 
 def integer_layers(plan: Plan) -> tuple[str, ...]:

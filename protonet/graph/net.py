@@ -29,7 +29,7 @@ from protonet.graph.shapes import check_batches, reshaped
 from protonet.graph.types import choose_types
 from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
 from protonet.kernels.random_stream import Clock
-from protonet.proto.caffe_pb2 import TRAIN, NetParameter
+from protonet.proto.caffe_pb2 import TRAIN, Int8Parameter, NetParameter
 
 __all__ = ["LoadReport", "Net"]
 
@@ -69,6 +69,8 @@ class Net(Runner):
         loaded: names of layers whose parameters are not filled, for ``load`` sets all of them.
         keep_weights: parameters are changed by ``load`` and ``share_with`` only, so that layers may
             keep them in another form, rounded and packed.
+        int8: with ``packed`` and ``keep_weights``, of a file of weights: what was measured of each
+            layer's values. Where the device has kernels for it, layers compute in 8-bit integers.
 
     Raises:
         DeviceError: when the arrays do not fit into the device's memory.
@@ -90,15 +92,17 @@ class Net(Runner):
         params_of: Net | None = None,
         keep_weights: bool = False,
         loaded: Collection[str] = (),
+        int8: Mapping[str, Int8Parameter] | None = None,
     ) -> None:
         if gradients is None:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
-        if packed and fuse:
-            plan = fuse_layers(plan, gradients=gradients)
+        plan = fuse_layers(plan, gradients=gradients) if packed and fuse else plan
+        if int8 and packed and keep_weights and not gradients and precision == np.float32:
+            plan = _in_integers(plan, device, int8)
         self.plan, self.device, self.seed, self.gradients = plan, device, seed, gradients
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
-        check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
         self.packed, self._recompute = packed, recompute
+        check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Blob] = {}
@@ -106,10 +110,8 @@ class Net(Runner):
         self.loss_scale = loss_scale_of(device, precision) if gradients else None
         self._lent = memory_of._arrays.arena if memory_of is not None else None
         self.layers = prepared_layers(
-            plan, device, self.dtype, seed, self.clock, gradients=gradients
+            plan, device, self.dtype, seed, self.clock, gradients=gradients, keep=keep_weights
         )
-        for layer in self.layers:
-            layer.keeps_weights = keep_weights
         self.store = self._make_params(params_of, loaded)
         self._of_batches: dict[tuple[Shape, ...], Passes] = {}
         check_batches(plan, self.layers)
@@ -259,3 +261,9 @@ class Net(Runner):
         """Make tops that show parameters views of them."""
         if not self.packed:
             self._arrays.show_params(self.plan.steps, self.layers)
+
+
+def _in_integers(plan: Plan, device: Device, params: Mapping[str, Int8Parameter]) -> Plan:
+    from protonet.graph.int8 import computes_in_integers, quantized  # for quantized nets only
+
+    return quantized(plan, params) if computes_in_integers(device) else plan

@@ -21,10 +21,18 @@ from protonet.ranks.communicator import Part
 
 
 def prepared_layers(
-    plan: Plan, device: Device, dtype: Any, seed: int, clock: Clock, *, gradients: bool
+    plan: Plan,
+    device: Device,
+    dtype: Any,
+    seed: int,
+    clock: Clock,
+    *,
+    gradients: bool,
+    keep: bool = False,
 ) -> tuple[Layer, ...]:
     """A copy of each step's layer with its device, random stream and absorbed layers; without
-    parameters and scratch. Each net has files and users' objects of its own.
+    parameters and scratch. Each net has files and users' objects of its own. ``keep`` sets
+    ``keeps_weights``.
     """
     made: dict[int, Layer] = {}
     part = part_of(plan)
@@ -34,6 +42,7 @@ def prepared_layers(
         fused = [made[at] for at in step.absorbed]
         layer = step.layer.own(step.shapes) if isinstance(step.layer, Owner) else step.layer
         made[index] = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
+        made[index].keeps_weights = keep
     return tuple(made[index] for index in range(len(plan.steps)))
 
 

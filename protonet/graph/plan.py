@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from protonet.blob import Shape
 from protonet.graph.names import Value
@@ -17,6 +18,9 @@ from protonet.layers.base import (
 )
 from protonet.proto.text import NetDefinition
 
+if TYPE_CHECKING:
+    from protonet.kernels.int8 import Coding
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -27,7 +31,8 @@ class Step:
     gradient; ``reads`` is what its backward pass reads.
 
     ``absorbed`` are the steps fused into this one, in order, and ``absorbed_by`` is the step that
-    this one is fused into: both are set by ``graph.fusion``.
+    this one is fused into: both are set by ``graph.fusion``. ``in_integers`` tells whether the
+    layer takes and writes 8-bit codes.
     """
 
     layer: Layer
@@ -39,6 +44,7 @@ class Step:
     reads: frozenset[Reads]
     absorbed: tuple[int, ...] = ()
     absorbed_by: int | None = None
+    in_integers: bool = False
 
     @property
     def name(self) -> str:
@@ -81,7 +87,8 @@ class Plan:
     """A net before it has arrays. ``definition`` is the text after the rules.
 
     ``kept`` are values that can be read after a pass although layers read them, also where blobs
-    share memory. A plan is immutable: fusion and reshaping return a new one.
+    share memory. ``codes`` are those of values that hold 8-bit codes (``graph.int8``). A plan is
+    immutable: fusion and reshaping return a new one.
     """
 
     definition: NetDefinition
@@ -91,6 +98,7 @@ class Plan:
     last: Mapping[str, Value]
     outputs: tuple[Value, ...]
     kept: frozenset[Value] = frozenset()
+    codes: Mapping[Value, Coding] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

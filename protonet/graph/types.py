@@ -9,8 +9,9 @@ that is every layer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,18 +22,24 @@ from protonet.graph.plan import Plan, Step
 from protonet.layers.base import LowPrecision
 from protonet.precision import is_low_precision
 
+if TYPE_CHECKING:
+    from protonet.kernels.int8 import Coding
+
 Type = np.dtype[Any]
 
 
 @dataclass(frozen=True)
 class Types:
     """``values`` are the types of values and their gradients that are not ``wide``; ``steps`` the
-    types that steps compute in.
+    types that steps compute in. Values in ``codes`` hold 8-bit codes, in the memory of floats, and
+    the steps in ``integers`` take them.
     """
 
     wide: Type
     values: dict[Value, Type]
     steps: dict[int, Type]
+    codes: Mapping[Value, Coding] = field(default_factory=dict)
+    integers: frozenset[int] = frozenset()
 
     def of(self, value: Value) -> Type:
         """The type of a value and of its gradient."""
@@ -44,6 +51,8 @@ class Types:
 
     def needs_cast(self, index: int, value: Value) -> bool:
         """Whether a step needs a value cast to another type."""
+        if value in self.codes and index not in self.integers:
+            return True
         return self.of(value) != self.in_step(index)
 
     def bytes_of(self, value: Value) -> int:
@@ -67,6 +76,9 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
     it.
     """
     wide, precision = np.dtype(wide), np.dtype(precision)
+    if plan.codes:
+        integers = frozenset(at for at, step in enumerate(plan.steps) if step.in_integers)
+        return Types(wide, {}, {}, plan.codes, integers)
     if not is_low_precision(precision):
         return all_of(wide)
     kept = _float32_values(plan)

@@ -151,16 +151,14 @@ class Int8Convolve(Kernel):
         codes[:, : self.outputs] = self.target.encode(self.xp, found).T
 
 
-def _has_vnni() -> bool:
-    module = native.load()
-    return module is not None and "avx512_vnni" in module.features()
+VNNI = Condition("the processor has AVX512_VNNI", lambda *_, **__: native.has("avx512_vnni"))
 
 
 class NativeInt8Convolve(Int8Convolve, processor="native"):
     """Tiles of AMX, or AVX512_VNNI, over images of pixels of bytes."""
 
     requires = (
-        Condition("the processor has AVX512_VNNI", lambda *_, **__: _has_vnni()),
+        VNNI,
         Condition("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
         MODEST,
     )

@@ -26,7 +26,7 @@ layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 
 def test_what_layers_read_is_measured_behind_those_that_are_folded() -> None:
     plan = plan_of(NET, TEST)
-    assert integer_layers(plan) == ("conv", "pool", "ip")
+    assert integer_layers(plan) == ("conv", "relu", "pool", "ip")
     values = measured_values(plan)
     assert [(value.name, plan.steps[value.producer].name) for value in values] == [
         ("data", "data"),

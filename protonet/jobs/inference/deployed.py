@@ -4,7 +4,7 @@ each size of batch, over the same weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from protonet.blob import Shape
@@ -12,7 +12,7 @@ from protonet.device import Device
 from protonet.errors import DeviceError, FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import Weights
 from protonet.formats.kind import is_torch7
-from protonet.formats.stored_weights import StoredParams
+from protonet.formats.stored_weights import StoredParams, int8_params_in
 from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
@@ -21,7 +21,7 @@ from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto import rules
-from protonet.proto.caffe_pb2 import TEST, LayerParameter
+from protonet.proto.caffe_pb2 import TEST, Int8Parameter, LayerParameter
 from protonet.proto.language import is_lua
 from protonet.proto.text import NetDefinition, Source, read_net, write_text
 
@@ -148,6 +148,12 @@ class DeployNets:
     def use(self, weights: Weights, source: str) -> None:
         """Take the weights that the nets load; ``source`` names them in messages."""
         self._weights, self._source = weights, source
+        self._int8 = int8_params_in(weights)
+
+    @property
+    def note(self) -> str:
+        """What the user should know of how the nets compute; "" for nothing."""
+        return int8_note(self._int8, self._device)
 
     def close(self) -> None:
         """Release the nets."""
@@ -174,9 +180,10 @@ class DeployNets:
             self._largest = self._most_that_fit() if self._works_in_batches() else 1
         return self._largest
 
-    def forward_pass(self, count: int, precision: str = "float32") -> ForwardPass:
-        """The net for a batch of this size, of a type of ``PRECISIONS`` where 16 bits suffice. The
-        first one loads the weights, others share them; they are changed by ``load`` only.
+    def forward_pass(self, count: int, precision: str | None = None) -> ForwardPass:
+        """The net for a batch of this size, of a type of ``PRECISIONS`` where 16 bits suffice; by
+        default float32, and 8-bit integers if the weights were quantized. The first one loads the
+        weights, others share them; they are changed by ``load`` only.
 
         Raises:
             FormatError: for weights that do not fit or are not complete.
@@ -189,10 +196,11 @@ class DeployNets:
                 gradients=False,
                 packed=True,
                 fuse=self._fuse,
-                precision=type_of(precision),
+                precision=type_of(precision or "float32"),
                 keep_weights=True,
                 params_of=first,
                 loaded=self._whole_layers(),
+                int8=self._int8 if precision is None else None,
             )
             if net.store.params:
                 self._load(net)
@@ -250,6 +258,20 @@ class DeployNets:
             a.shape is not None and a.shape[:1] == (1,) and b.shape == (2, *a.shape[1:])
             for a, b in zip(one.outputs, two.outputs, strict=True)
         )
+
+
+def int8_note(params: Mapping[str, Int8Parameter], device: Device) -> str:
+    """What the user should know of a net with quantized weights on this device; "" for nothing."""
+    if not params:
+        return ""
+    from protonet.graph.int8 import computes_in_integers  # for quantized nets only
+
+    if computes_in_integers(device):
+        return ""
+    return (
+        "the weights are quantized, but 8-bit integers need a processor with AVX512_VNNI: "
+        "computing in float32"
+    )
 
 
 def _is_whole(arrays: Sequence[object | None]) -> bool:

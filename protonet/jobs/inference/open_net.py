@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from protonet.device import Device
 from protonet.graph.net import Net
@@ -13,7 +14,8 @@ from protonet.graph.planning import plan_net
 from protonet.jobs.checks.memory import check_inference
 from protonet.jobs.checks.pairing import plan_pairs
 from protonet.jobs.definitions.inputs import with_batch_size
-from protonet.jobs.inference.weights import Notify, listed, load_weights
+from protonet.jobs.inference.deployed import int8_note
+from protonet.jobs.inference.weights import Notify, listed, load_weights, quantized
 from protonet.jobs.reading.network import read_network
 from protonet.layers.base import LayerContext
 from protonet.proto.text import NetDefinition
@@ -70,7 +72,7 @@ def open_net(
                 notify(line)
         packed = reads_inner_blobs is not None and not reads_inner_blobs(plan)
         check_inference(plan, options.memory_limit, packed=packed, fuse=options.fuse)
-        net = Net(plan, processor, gradients=options.gradients, packed=packed, fuse=options.fuse)
+        net = _built(plan, processor, options, notify, packed=packed)
     except BaseException:
         plan.close()
         raise
@@ -82,6 +84,20 @@ def open_net(
         net.close()
         raise
     return net
+
+
+def _built(
+    plan: Plan, device: Device, options: NetOptions, notify: Notify | None, *, packed: bool
+) -> Net:
+    """The net of a plan; ``packed`` nets compute in 8-bit integers if their weights were
+    quantized.
+    """
+    int8 = quantized(listed(options.weights)) if packed else {}
+    note = int8_note(int8, device)
+    if note and notify is not None:
+        notify(note)
+    how: Any = {"packed": packed, "fuse": options.fuse, "keep_weights": bool(int8), "int8": int8}
+    return Net(plan, device, gradients=options.gradients, **how)
 
 
 def _planned(definition: NetDefinition, options: NetOptions) -> Plan:

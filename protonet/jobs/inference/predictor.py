@@ -78,8 +78,9 @@ class ImagePredictor:
     iteration: int | None = None
     """Of the weights, if known."""
     class_names: Sequence[str] | None = None
-    precision = "float32"
-    """The type of blobs, of ``PRECISIONS``, where 16 bits suffice."""
+    precision: str | None = None
+    """The type of blobs, of ``PRECISIONS``, where 16 bits suffice; None for float32, and 8-bit
+    integers with quantized weights."""
     pixel_classes: ClassTable | None = None
     """The class table of a segmentation, if known."""
     note: str = ""
@@ -118,6 +119,7 @@ class ImagePredictor:
             self._nets.use(open_weights(weights), str(weights))
         else:
             self._nets.use(weights, source.name)
+        self.note = self._nets.note
         self._crops: tuple[Draw | None, ...] = (None,)
 
     def __enter__(self) -> Self:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from protonet.errors import FormatError
+from protonet.formats.stored_weights import int8_params_in, stored_weights
 from protonet.graph.net import Net
 from protonet.jobs.inference.trained_run import choose_snapshot
 from protonet.jobs.run.directory import RunDirectory
+from protonet.proto.caffe_pb2 import Int8Parameter
 from protonet.torch7.conversion import layer_weights
 
 Notify = Callable[[str], None]
@@ -38,6 +42,15 @@ def load_weights(net: Net, files: Sequence[str | Path], notify: Notify | None) -
     if notify is not None:
         for line in told:
             notify(line)
+
+
+def quantized(files: Sequence[str | Path]) -> dict[str, Int8Parameter]:
+    """What was measured of the values of layers, by name, where files of weights were quantized."""
+    found: dict[str, Int8Parameter] = {}
+    for file in map(Path, files):
+        with suppress(OSError, ValueError, FormatError):  # of other kinds; loading says more
+            found.update(int8_params_in(stored_weights(file)))
+    return found
 
 
 def with_runs(weights: str) -> str:

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protonet.data.datum import encode_image
+from protonet.data.database import Database
+from protonet.data.datum import decode, encode_image
 from protonet.device import Device
 from protonet.errors import DeviceError, UsageError
-from protonet.formats.caffemodel import open_weights
+from protonet.formats.caffemodel import open_weights, write_model
 from protonet.graph import parameters
+from protonet.graph.int8 import int8_params, measured_values
+from protonet.graph.net import Net
+from protonet.graph.planning import plan_net
 from protonet.jobs.inference import deployed
 from protonet.jobs.inference.deployed import DeployNets, deploy_net, read_deploy
+from protonet.proto.caffe_pb2 import TEST, Int8Parameter
 from protonet.proto.text import Source, write_text
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +134,72 @@ def test_scores_of_a_prototxt_import_nothing_of_other_uses(tmp_path: Path) -> No
     found, count = done.stdout.splitlines()[-1].rsplit(" ", 1)
     assert found == "[]"
     assert int(count) < 700  # 560 when this was written
+
+
+def quantized(path: Path, images: np.ndarray) -> Path:
+    """The digits' weights with the ranges of values for images."""
+    source = Source.read(DEPLOY)
+    plan = plan_net(deploy_net(source)[0], phase=TEST, stages=["deploy"])
+    values = measured_values(plan)
+    net = Net(plan.keeping(values), Device(), gradients=False, packed=True)
+    net.load(open_weights(WEIGHTS), str(WEIGHTS))
+    found = []
+    for image in images:
+        net.inputs["data"].data[...] = image
+        net.forward()
+        found.append([(net.data_of(v).min(), net.data_of(v).max()) for v in values])
+    lows, highs = np.min(found, axis=0)[:, 0].tolist(), np.max(found, axis=0)[:, 1].tolist()
+    message = net.message()
+    params = int8_params(plan, dict(zip(values, zip(lows, highs, strict=True), strict=True)))
+    for layer in message.layer:
+        layer.int8_param.CopyFrom(params.get(layer.name, Int8Parameter()))
+    write_model(path, message)
+    return path
+
+
+def images_of(name: str) -> np.ndarray:
+    """The digits of a database, as their net takes them."""
+    with Database(WEIGHTS.parent / name) as database:
+        pixels = [decode(datum, key.decode()) for key, datum in database]
+    return (np.array(pixels, np.float32) - 64) * np.float32(0.0078125)
+
+
+def answers(
+    weights: Path, images: np.ndarray, device: Device, precision: str | None = None
+) -> tuple[np.ndarray, str]:
+    """The scores of images, and what is said of the net."""
+    source = Source.read(DEPLOY)
+    how = {"python_layers": True, "memory_limit": None, "fuse": True}
+    found = DeployNets(source, deploy_net(source), device, **how)  # type: ignore[arg-type]
+    found.use(open_weights(weights), str(weights))
+    run = found.forward_pass(len(images), precision)
+    run.net.inputs["data"].data[...] = images
+    run.run()
+    (scores,) = (values for name, values, _ in run.net.outputs() if name == "prob")
+    found.close()
+    return scores, found.note
+
+
+def test_quantized_weights_compute_in_8_bits_unless_a_precision_is_named(tmp_path: Path) -> None:
+    digits = images_of("test_db")
+    images, others = digits[:99], digits[99:]
+    path = quantized(tmp_path / "quantized.caffemodel", others)
+    exact = answers(WEIGHTS, images, Device())[0]
+    found, note = answers(path, images, Device())
+    assert note == ""
+    error = np.abs(found - exact)
+    assert 0 < error.max() < 0.05
+    assert error.mean() < 0.002
+    assert (found.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.985
+    np.testing.assert_array_equal(answers(path, images, Device(), "float32")[0], exact)
+
+
+def test_processors_without_the_instructions_compute_in_floats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.ones((2, 1, 8, 8), np.float32)
+    path = quantized(tmp_path / "quantized.caffemodel", images)
+    monkeypatch.setattr("protonet.kernels.native.has", lambda feature: False)
+    found, note = answers(path, images, Device())
+    assert note.endswith("need a processor with AVX512_VNNI: computing in float32")
+    np.testing.assert_array_equal(found, answers(WEIGHTS, images, Device())[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from protonet.errors import FormatError, NetworkError
+from protonet.formats.caffemodel import read_model, write_model
 from protonet.jobs.inference.open_net import NetOptions, open_net
 from protonet.proto.caffe_pb2 import TEST
 
@@ -34,3 +35,19 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "bad.prototxt").write_text("layer { type: 3 }")
     with pytest.raises(NetworkError):
         open_net(tmp_path / "bad.prototxt", WANTED)
+
+
+def test_quantized_weights_compute_in_8_bits(tmp_path: Path) -> None:
+    model = read_model("digits_iter_200.caffemodel")
+    for layer in model.layer:
+        if layer.type == "Convolution":
+            layer.int8_param.bottom.add(low=0, high=20)
+    path = tmp_path / "quantized.caffemodel"
+    write_model(path, model)
+    options = NetOptions(phase=TEST, weights=str(path), fuse=True)
+    net = open_net(Path("train_val.prototxt"), options, reads_inner_blobs=lambda _: False)
+    assert [step.name for step in net.plan.steps if step.in_integers] == ["conv1", "conv2"]
+    net.close()
+    net = open_net(Path("train_val.prototxt"), options)
+    assert not any(step.in_integers for step in net.plan.steps)
+    net.close()

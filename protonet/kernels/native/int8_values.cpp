@@ -1,0 +1,232 @@
+// Pooling, sums and concatenation of codes, and their values: pixels of bytes as in int8_layout.h.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrays.h"
+#include "int8_coding.h"
+#include "pool.h"
+
+namespace nb = nanobind;
+
+#if defined(__AVX512F__)
+
+namespace {
+
+constexpr Index kPart = 1 << 14;  // bytes of a task, about
+
+using Words = nb::ndarray<const std::int32_t, nb::c_contig, nb::device::cpu>;
+
+const Byte* bytes_of(const Floats& x) { return reinterpret_cast<const Byte*>(x.data()); }
+Byte* bytes_of(const MutableFloats& y) { return reinterpret_cast<Byte*>(y.data()); }
+
+inline __mmask64 first_bytes(Index n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
+
+// Windows over planes of pixels.
+class Int8Pool {
+ public:
+  Int8Pool(Index images, Index channels, Tap in, Tap kernel, Tap stride, Tap pad, Tap out)
+      : images_(images), channels_(channels), pixel_(pixel_bytes(channels)), in_(in),
+        kernel_(kernel), stride_(stride), pad_(pad), out_(out) {}
+
+  void max(Floats x, MutableFloats y) const {
+    each_row([&](Index image, Index row) {
+      Byte* to = bytes_of(y) + (image * out_.y + row) * out_.x * pixel_;
+      for (Index column = 0; column < out_.x; ++column, to += pixel_) {
+        const Window w = window(bytes_of(x), image, row, column);
+        for (Index c = 0; c < pixel_; c += 64) {
+          const __mmask64 lanes = first_bytes(pixel_ - c);
+          __m512i most = _mm512_setzero_si512();
+          w.each(in_.x * pixel_, pixel_, [&](const Byte* from) {
+            most = _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(lanes, from + c));
+          });
+          _mm512_mask_storeu_epi8(to + c, lanes, most);
+        }
+      }
+    });
+  }
+
+  // y = factor (sum - offset) for each place: as floats, or as codes.
+  void average(Floats x, Words offset, Floats factor, std::pair<float, int> target,
+               bool gives_codes, MutableFloats y) const {
+    const Encoder encode({target.first, target.second});
+    each_row([&](Index image, Index row) {
+      for (Index column = 0; column < out_.x; ++column) {
+        const Window w = window(bytes_of(x), image, row, column);
+        const Index place = row * out_.x + column, places = out_.y * out_.x;
+        const __m512i less = _mm512_set1_epi32(offset.data()[place]);
+        const __m512 times = _mm512_set1_ps(factor.data()[place]);
+        Byte* codes = bytes_of(y) + (image * places + place) * pixel_;
+        float* values = y.data() + image * channels_ * places + place;
+        for (Index c = 0; c < pixel_; c += 16) {
+          const __mmask16 lanes = first_lanes(pixel_ - c);
+          __m512i sum = _mm512_setzero_si512();
+          w.each(in_.x * pixel_, pixel_, [&](const Byte* from) {
+            sum = _mm512_add_epi32(
+                sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, from + c)));
+          });
+          const __m512 mean =
+              _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum, less)), times);
+          if (gives_codes) {
+            _mm_mask_storeu_epi8(codes + c, lanes, _mm512_cvtepi32_epi8(encode(mean)));
+            continue;
+          }
+          alignas(64) float found[16];
+          _mm512_store_ps(found, mean);
+          for (Index i = 0; i < std::min<Index>(16, channels_ - c); ++i)
+            values[(c + i) * places] = found[i];
+        }
+      }
+    });
+  }
+
+ private:
+  // The pixels of a window inside its plane.
+  struct Window {
+    const Byte* first;
+    Index rows, columns;
+
+    template <class F>
+    void each(Index line, Index pixel, F&& use) const {
+      for (Index y = 0; y < rows; ++y)
+        for (Index x = 0; x < columns; ++x) use(first + y * line + x * pixel);
+    }
+  };
+
+  template <class F>
+  void each_row(F&& body) const {
+    parallel(images_ * out_.y, [&](Index task) { body(task / out_.y, task % out_.y); });
+  }
+
+  Window window(const Byte* x, Index image, Index row, Index column) const {
+    const Index top = row * stride_.y - pad_.y, left = column * stride_.x - pad_.x;
+    const Index y = std::max<Index>(0, top), z = std::max<Index>(0, left);
+    return {x + ((image * in_.y + y) * in_.x + z) * pixel_,
+            std::min(in_.y, top + kernel_.y) - y, std::min(in_.x, left + kernel_.x) - z};
+  }
+
+  Index images_, channels_, pixel_;
+  Tap in_, kernel_, stride_, pad_, out_;
+};
+
+// Pairs of multipliers of 16 bits for two blobs at a time.
+struct Pair {
+  const Byte *a, *b;
+  __m512i times;
+};
+
+// 64 codes of a sum: (sum of multiplier x code + bias) >> shift, at least `low`.
+__m512i sum_codes(const std::vector<Pair>& pairs, Index at, __mmask64 lanes, __m512i bias,
+                  __m128i shift, __m512i low) {
+  const __m512i zero = _mm512_setzero_si512();
+  __m512i totals[4] = {bias, bias, bias, bias};
+  for (const Pair& pair : pairs) {
+    const __m512i a = _mm512_maskz_loadu_epi8(lanes, pair.a + at);
+    const __m512i b = pair.b ? _mm512_maskz_loadu_epi8(lanes, pair.b + at) : zero;
+    const __m512i near = _mm512_unpacklo_epi8(a, b), far = _mm512_unpackhi_epi8(a, b);
+    const __m512i words[4] = {
+        _mm512_unpacklo_epi8(near, zero), _mm512_unpackhi_epi8(near, zero),
+        _mm512_unpacklo_epi8(far, zero), _mm512_unpackhi_epi8(far, zero)};
+    for (int i = 0; i < 4; ++i)
+      totals[i] = _mm512_add_epi32(totals[i], _mm512_madd_epi16(words[i], pair.times));
+  }
+  for (__m512i& total : totals) total = _mm512_sra_epi32(total, shift);
+  const __m512i found = _mm512_packus_epi16(_mm512_packs_epi32(totals[0], totals[1]),
+                                            _mm512_packs_epi32(totals[2], totals[3]));
+  return _mm512_max_epu8(found, low);
+}
+
+// All bytes of blobs of one shape; those behind the last channel of a pixel are of no use.
+void add_codes(const std::vector<Floats>& x, const std::vector<int>& times, int bias, int shift,
+               int low, Index size, MutableFloats y) {
+  std::vector<Pair> pairs;
+  for (std::size_t i = 0; i < x.size(); i += 2) {
+    const bool two = i + 1 < x.size();
+    const unsigned first = static_cast<std::uint16_t>(times[i]);
+    const unsigned second = two ? static_cast<std::uint16_t>(times[i + 1]) : 0;
+    pairs.push_back({bytes_of(x[i]), two ? bytes_of(x[i + 1]) : nullptr,
+                     _mm512_set1_epi32(static_cast<int>(first | second << 16))});
+  }
+  Byte* to = bytes_of(y);
+  parallel((size + kPart - 1) / kPart, [&](Index part) {
+    const __m512i from = _mm512_set1_epi32(bias);
+    const __m512i least = _mm512_set1_epi8(static_cast<char>(low));
+    const __m128i by = _mm_cvtsi32_si128(shift);
+    for (Index at = part * kPart; at < std::min(size, (part + 1) * kPart); at += 64) {
+      const __mmask64 lanes = first_bytes(size - at);
+      _mm512_mask_storeu_epi8(to + at, lanes, sum_codes(pairs, at, lanes, from, by, least));
+    }
+  });
+}
+
+// The channels of several blobs, one behind the other in each pixel.
+void join_codes(const std::vector<Floats>& x, const std::vector<Index>& channels, Index pixels,
+                MutableFloats y) {
+  Index all = 0;
+  for (const Index each : channels) all += each;
+  const Index pixel = pixel_bytes(all), step = std::max<Index>(1, kPart / pixel);
+  parallel((pixels + step - 1) / step, [&](Index part) {
+    Index first = 0;
+    for (std::size_t i = 0; i < x.size(); first += channels[i++]) {
+      const Index own = pixel_bytes(channels[i]);
+      for (Index p = part * step; p < std::min(pixels, (part + 1) * step); ++p) {
+        const Byte* from = bytes_of(x[i]) + p * own;
+        Byte* to = bytes_of(y) + p * pixel + first;
+        for (Index c = 0; c < channels[i]; c += 64) {
+          const __mmask64 lanes = first_bytes(channels[i] - c);
+          _mm512_mask_storeu_epi8(to + c, lanes, _mm512_maskz_loadu_epi8(lanes, from + c));
+        }
+      }
+    }
+  });
+}
+
+// Codes as planes of floats: (code - zero) scale.
+void decode(Floats x, Index images, Index channels, Index places, float scale, int zero,
+            MutableFloats y) {
+  const Index pixel = pixel_bytes(channels), parts = (places + 15) / 16;
+  parallel(images * parts, [&](Index task) {
+    const Index image = task / parts, p = task % parts * 16;
+    const Index here = std::min<Index>(16, places - p);
+    const Byte* from = bytes_of(x) + (image * places + p) * pixel;
+    float* to = y.data() + image * channels * places + p;
+    const __m512i less = _mm512_set1_epi32(zero);
+    for (Index c = 0; c < channels; c += 16) {
+      const __mmask16 lanes = first_lanes(pixel - c);
+      Vec tile[16] = {};
+      for (Index r = 0; r < here; ++r) {
+        const __m128i codes = _mm_maskz_loadu_epi8(lanes, from + r * pixel + c);
+        const __m512i exact = _mm512_sub_epi32(_mm512_cvtepu8_epi32(codes), less);
+        tile[r] = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), _mm512_set1_ps(scale));
+      }
+      transpose(tile);
+      for (Index i = 0; i < std::min<Index>(16, channels - c); ++i)
+        _mm512_mask_storeu_ps(to + (c + i) * places, first_lanes(here), tile[i]);
+    }
+  });
+}
+
+}  // namespace
+
+#endif
+
+void add_int8_values(nb::module_& m) {
+#if defined(__AVX512F__)
+  using Numbers = std::pair<Index, Index>;
+  const auto released = nb::call_guard<nb::gil_scoped_release>();
+  nb::class_<Int8Pool>(m, "Int8Pool")
+      .def("__init__",
+           [](Int8Pool* self, Index images, Index channels, Numbers in, Numbers kernel,
+              Numbers stride, Numbers pad, Numbers out) {
+             const auto tap = [](Numbers pair) { return Tap{pair.first, pair.second}; };
+             new (self) Int8Pool(images, channels, tap(in), tap(kernel), tap(stride), tap(pad),
+                                 tap(out));
+           })
+      .def("max", &Int8Pool::max, released)
+      .def("average", &Int8Pool::average, released);
+  m.def("add_codes", &add_codes, released);
+  m.def("join_codes", &join_codes, released);
+  m.def("decode_codes", &decode, released);
+#else
+  (void)m;
+#endif
+}
