@@ -69,7 +69,7 @@ class ImagesQuery(SummaryQuery):
     ``order``: of classes ``wrong`` (the surest first), ``cell`` of the confusion matrix (``truth``,
     ``predicted``), ``likeliest`` (the greatest score of ``predicted`` first); ``worst`` of numbers
     (the farthest off first), of boxes (most mistakes first) and of pixels (the lowest mean IoU
-    first); ``all`` as they are stored.
+    first; with ``cell``, the most pixels of it first); ``all`` as they are stored.
     """
 
     order: Literal["wrong", "cell", "likeliest", "worst", "all"] = "all"

@@ -30,6 +30,7 @@ from protonet.train.metrics.segmentation import PixelCounts
 
 _COUNTS, _MAPS, _LABELS = "pixels.npz", "maps", "label_keys"
 _MISTAKES = 10
+_NO_CELLS = np.zeros((0, 4), np.int32)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class PixelPredictions:
         report: SegmentationReport,
         table: ClassTable,
         keys: tuple[Sequence[str], Sequence[str]],
+        cells: np.ndarray,
     ) -> None:
-        self.about, self.report, self.table = about, report, table
+        self.about, self.report, self.table, self._cells = about, report, table, cells
         self._maps = folder / _MAPS
         self.names, self._labels = keys
 
@@ -105,9 +107,18 @@ class PixelPredictions:
         with reading(folder):
             counts = PixelCounts(stored["confusion"], int(stored["ignored"]))
             report = SegmentationReport(about.output, counts, stored["ious"], stored["accuracies"])
+            cells = stored.get("cells", _NO_CELLS).reshape(-1, 4)
         if not len(report.ious) == len(report.accuracies) == about.count:
             raise FormatError(f"{folder}: the predictions are damaged: images are missing")
-        return PixelPredictions(folder, about, report, read_class_table(folder / CLASS_TABLE), keys)
+        if len(cells) and not 0 <= cells[:, 0].min() <= cells[:, 0].max() < about.count:
+            raise FormatError(f"{folder}: the predictions are damaged: pixels of no image")
+        table = read_class_table(folder / CLASS_TABLE)
+        return PixelPredictions(folder, about, report, table, keys, cells)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes."""
+        return [each.name for each in self.report.classes(self.table.names)]
 
     def summary(self) -> PixelSummary:
         """The figures of all images."""
@@ -135,6 +146,13 @@ class PixelPredictions:
         """The places of images that have a mean IoU, those with the lowest first."""
         places = [place for place, _ in self.report.worst(self.about.count)]
         return np.array(places, np.int64)
+
+    def cell(self, truth: int, predicted: int) -> np.ndarray:
+        """The places of images with pixels of a class that were taken for another (or told right),
+        those with the most first; none of predictions from before these were kept.
+        """
+        found = self._cells[(self._cells[:, 1] == truth) & (self._cells[:, 2] == predicted)]
+        return np.asarray(found[np.argsort(-found[:, 3], kind="stable"), 0], np.int64)
 
     def images(self, places: np.ndarray) -> list[MappedImage]:
         """The images at some places, with what can still be read of their true classes.
@@ -188,12 +206,15 @@ def predict_pixels(
     segmenter = Segmenter(predictor, predictor.pixel_classes)
     pairs = PixelPairs(segmenter, images, labels)
     keys: list[tuple[str, str]] = []
+    cells = [_NO_CELLS]
 
     def counts(maps: DatabaseWriter) -> Iterator[PixelCounts]:
         for shown in pairs.shown(most, progress):
             maps.put(_key(len(keys)), make_datum(shown.predicted[None], encoded=True))
+            counted = pairs.counts(shown)
+            cells.append(_cells_of(counted, len(keys)))
             keys.append((_text(shown.key), _text(shown.label_key)))
-            yield pairs.counts(shown)
+            yield counted
 
     with DatabaseWriter(folder / _MAPS) as maps:
         report = SegmentationReport.of(segmenter.output, counts(maps), segmenter.classes)
@@ -201,13 +222,24 @@ def predict_pixels(
         predictor.iteration, segmenter.output, images, labels, segmenter.table.names, len(keys),
         form="pixels",
     )  # fmt: skip
-    _write(folder, report, segmenter.table, keys)
+    _write(folder, report, segmenter.table, keys, np.concatenate(cells))
     about.write(folder)
     return about
 
 
+def _cells_of(counts: PixelCounts, place: int) -> np.ndarray:
+    """(place of the image, true class, predicted class, pixels) where there are any."""
+    found = np.argwhere(counts.confusion)
+    pixels = counts.confusion[found[:, 0], found[:, 1]]
+    return np.column_stack([np.full(len(found), place), found, pixels]).astype(np.int32)
+
+
 def _write(
-    folder: Path, report: SegmentationReport, table: ClassTable, keys: Sequence[tuple[str, str]]
+    folder: Path,
+    report: SegmentationReport,
+    table: ClassTable,
+    keys: Sequence[tuple[str, str]],
+    cells: np.ndarray,
 ) -> None:
     """The counts, the classes, and the keys of images and labels."""
     write_names(folder, (key for key, _ in keys))
@@ -219,6 +251,7 @@ def _write(
         ignored=report.counts.ignored,
         ious=report.ious,
         accuracies=report.accuracies,
+        cells=cells,
     )
 
 

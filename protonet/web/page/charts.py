@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -113,17 +114,22 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str) -> dict[st
     }  # fmt: skip
 
 
-def confusion(classes: Sequence[str], cells: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-    """Images by (true class, predicted class) as colors of shares of the true class; a point's data
-    begin with the predicted and the true class.
+def confusion(
+    classes: Sequence[str], cells: Sequence[tuple[int, int, int]], what: str = "images"
+) -> dict[str, Any]:
+    """What is counted by (true class, predicted class) as colors of shares of the true class; a
+    point's data begin with the predicted and the true class. Images are told by their number,
+    anything else by its share.
     """
     totals = [0] * len(classes)
-    for truth, _, images in cells:
-        totals[truth] += images
-    data = [
-        {"value": [said, truth, images / totals[truth]], "name": str(images)}
-        for truth, said, images in cells
-    ]
+    for truth, _, count in cells:
+        totals[truth] += count
+    data = []
+    for truth, said, count in cells:
+        share = count / totals[truth]
+        name = str(count) if what == "images" else f"{share:.1%}"
+        told = f"{count:,} {what}, {share:.2%} of {escape(classes[truth])}"
+        data.append({"value": [said, truth, share], "name": name, "told": told})
     names = [name if len(name) <= 24 else f"{name[:22]}..." for name in classes]
     numbers = {"show": len(classes) <= 20, "formatter": "{b}", "color": "inherit"}
     label = {"color": TEXT, "hideOverlap": True}
@@ -135,7 +141,7 @@ def confusion(classes: Sequence[str], cells: Sequence[tuple[int, int, int]]) -> 
         "visualMap": {"min": 0, "max": 1, "show": False, "dimension": 2,
                       "inRange": {"color": ["#dbe9f6", "#08306b"]}},
         "tooltip": {"confine": True,
-                    ":formatter": "p => `${p.name} images`"},
+                    ":formatter": "p => p.data.told"},
         "series": [{"type": "heatmap", "data": data, "label": numbers,
                     "emphasis": {"itemStyle": {"borderColor": VALIDATION, "borderWidth": 2}}}],
     }  # fmt: skip

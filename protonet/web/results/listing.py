@@ -55,7 +55,7 @@ _ORDERS = {
     "classes": ("wrong", "cell", "likeliest", "all"),
     "numbers": ("worst", "all"),
     "boxes": ("worst", "all"),
-    "pixels": ("worst", "all"),
+    "pixels": ("worst", "cell", "all"),
 }
 """The orders of the images of each kind of predictions."""
 
@@ -172,18 +172,18 @@ def _order(found: Found, query: ImagesQuery) -> np.ndarray:
         return np.arange(found.about.count)
     if isinstance(found, BoxPredictions):
         return found.worst(query.threshold)
-    if isinstance(found, PixelPredictions):
-        return found.worst()
     if isinstance(found, NumberPredictions):
         return found.worst
-    if query.order == "wrong":
-        return found.wrong
     if query.order == "cell":
         return found.cell(_class(found, query.truth), _class(found, query.predicted))
+    if isinstance(found, PixelPredictions):
+        return found.worst()
+    if query.order == "wrong":
+        return found.wrong
     return found.likeliest(_class(found, query.predicted))
 
 
-def _class(found: ClassPredictions, number: int | None) -> int:
+def _class(found: ClassPredictions | PixelPredictions, number: int | None) -> int:
     if number is None or not 0 <= number < len(found.classes):
         raise UsageError(f"expected a class from 0 to {len(found.classes) - 1}, got {number}")
     return number

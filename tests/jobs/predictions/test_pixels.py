@@ -68,6 +68,33 @@ def test_the_worst_images_with_their_classes(segments: Path, made: Path) -> None
     assert wrong == sum(pixels for true, said, pixels in found.summary().confusion if true != said)
 
 
+def test_the_images_of_a_cell_of_the_confusion(segments: Path, made: Path) -> None:
+    found = PixelPredictions.read(made)
+    truths = [each[1][0] for each in sets.records(segments / "data", "val").values()]
+    maps = [each.predicted for each in found.images(np.arange(4))]
+    seen = 0
+    for truth, said, pixels in found.summary().confusion:
+        counts = [
+            np.count_nonzero((a == truth) & (b == said)) for a, b in zip(truths, maps, strict=True)
+        ]
+        expected = sorted((place for place in range(4) if counts[place]), key=lambda p: -counts[p])
+        np.testing.assert_array_equal(found.cell(truth, said), expected)
+        assert sum(counts) == pixels
+        seen += len(expected)
+    assert seen > 4
+    assert len(found.cell(7, 0)) == 0
+
+
+def test_predictions_from_before_cells_were_kept(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "made")
+    with np.load(tmp_path / "made" / "pixels.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files if name != "cells"}
+    np.savez(tmp_path / "made" / "pixels.npz", **arrays)
+    found = PixelPredictions.read(tmp_path / "made")
+    assert len(found.cell(0, 0)) == 0
+    assert len(found.worst()) == 4
+
+
 def test_a_data_set_that_is_gone(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "made")
     about = PixelPredictions.read(made).about

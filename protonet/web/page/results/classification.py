@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from nicegui import events, ui
+from nicegui import ui
 
 from protonet.jobs.predictions.classes import ClassedImage, ClassPredictions
 from protonet.jobs.predictions.stored import BEST
 from protonet.jobs.predictions.summary import ClassSummary
-from protonet.web.forms import ImagesQuery
-from protonet.web.page import charts
-from protonet.web.page.chart import Chart
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import run_in_thread
+from protonet.web.page.results.confusion import Selection, matrix
 from protonet.web.page.results.image import show_image
 from protonet.web.page.results.many import ImagePages, Many, show_failures, show_picture
 from protonet.web.page.results.panel import Place, image_form
@@ -46,7 +44,6 @@ async def show(found: ClassPredictions) -> None:
 class _Results:
     def __init__(self, found: ClassPredictions, figures: ClassSummary) -> None:
         self.found, self.figures = found, figures
-        self.names = dict(enumerate(found.classes))
 
     async def build(self) -> None:
         """Add the figures, the matrix, the table, and the wrong images."""
@@ -54,39 +51,21 @@ class _Results:
         told = {"images": f"{figures.count:,}", "iteration": f"{figures.iteration:,}"}
         if figures.known:
             told["accuracy"] = f"{figures.accuracy:.2%}"
-            told[f"top-{min(BEST, len(self.names))} accuracy"] = f"{figures.top_5:.2%}"
+            told[f"top-{min(BEST, len(self.found.classes))} accuracy"] = f"{figures.top_5:.2%}"
             told["wrong"] = f"{len(self.found.wrong):,}"
         facts(told)
         show_failures(figures.failed, figures.failures)
         if figures.known:
-            self._matrix()
+            if figures.confusion:
+                matrix(
+                    self.found.classes, figures.confusion, "images",
+                    lambda truth, said: self.selection.pick(truth, said),
+                )  # fmt: skip
             self._classes()
-        self._selection()
+        orders = _ORDERS if figures.known else {k: _ORDERS[k] for k in ("likeliest", "all")}
+        order = "wrong" if figures.known else "all"
+        self.selection = Selection(orders, order, self.found.classes, self._choose)
         self.pages = ImagePages(self.found, _tell)
-        await self._choose()
-
-    def _matrix(self) -> None:
-        if not self.figures.confusion:
-            return
-        ui.label(
-            "Confusion matrix, a row for each true class: choose a cell to see its images."
-        ).classes("quiet")
-        option = charts.confusion(self.found.classes, self.figures.confusion)
-        side = f"{min(40, 10 + 1.4 * len(self.names)):.0f}rem"
-        with (
-            ui.element("div")
-            .classes("scrolls w-full")
-            .props('tabindex=0 aria-label="Confusion matrix"')
-        ):
-            Chart(option, on_point_click=self._cell).style(
-                f"height: {side}; width: {side}"
-            ).classes("confusion")
-
-    async def _cell(self, event: events.EChartPointClickEventArguments) -> None:
-        assert isinstance(event.value, list)
-        said, truth = (int(value) for value in event.value[:2])
-        self.truth.value, self.predicted.value = truth, said
-        self.order.value = "cell"
         await self._choose()
 
     def _classes(self) -> None:
@@ -106,30 +85,14 @@ class _Results:
                 "flat dense"
             ).classes("w-full")
 
-    def _selection(self) -> None:
-        known = bool(self.figures.known)
-        orders = _ORDERS if known else {k: _ORDERS[k] for k in ("likeliest", "all")}
-        with ui.element("div").classes("fields"):
-            self.order = ui.select(orders, value="wrong" if known else "all", label="Show")
-            self.truth = ui.select(self.names, value=0, label="True class")
-            self.predicted = ui.select(
-                self.names, value=0, label="Predicted class", with_input=True
-            )
-            for field in (self.order, self.truth, self.predicted):
-                field.props("outlined dense options-dense").classes("field")
-                field.on_value_change(self._choose)
-
     async def _choose(self) -> None:
-        order, truth, said = self.order.value, self.truth.value, self.predicted.value
-        self.truth.set_visibility(order == "cell")
-        self.predicted.set_visibility(order in ("cell", "likeliest"))
+        query = self.selection.query
         title = {
             "wrong": "Wrong images",
-            "cell": f"{self.names[truth]}, taken for {self.names[said]}",
-            "likeliest": f"By the score of {self.names[said]}",
+            "cell": self.selection.cell,
+            "likeliest": f"By the score of {self.found.classes[query.predicted or 0]}",
             "all": "All images",
-        }[order]
-        query = ImagesQuery(order=order, truth=truth, predicted=said)
+        }[query.order]
         await self.pages.choose(query, title)
 
 

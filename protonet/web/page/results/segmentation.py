@@ -12,9 +12,9 @@ from nicegui import ui
 from protonet.jobs.evaluation.segmenter import Share
 from protonet.jobs.predictions.pixels import MappedImage, PixelPredictions, PixelSummary
 from protonet.web.data_url import data_url
-from protonet.web.forms import ImagesQuery
 from protonet.web.page.frame import facts
 from protonet.web.page.parts import quoted, run_in_thread
+from protonet.web.page.results.confusion import CELL, Selection, matrix
 from protonet.web.page.results.many import ImagePages, Many
 from protonet.web.page.results.panel import Place, image_form
 from protonet.web.page.results.tables import class_table
@@ -28,7 +28,11 @@ _SLIDE = (
 """Acts in the browser: no request is made while the slider moves."""
 _MOST_CLASSES = 40
 """Classes up to which the confusion of all is shown."""
-_ORDERS = {"worst": "Images with the lowest mean IoU", "all": "All images in their order"}
+_ORDERS = {
+    "worst": "Images with the lowest mean IoU",
+    "cell": "Images by their pixels of a true and a predicted class",
+    "all": "All images in their order",
+}
 _PAGE = 8
 
 
@@ -89,15 +93,18 @@ async def show(found: PixelPredictions) -> None:
     """The results of a test: figures, the confusion of pixels, and pages of images."""
     figures = await run_in_thread(found.summary)
     _show_figures(figures)
-    with ui.element("div").classes("fields"):
-        order = ui.select(_ORDERS, value="worst", label="Show")
-        order.props("outlined dense options-dense").classes("field")
-    pages = ImagePages(found, _show_maps, "w-full images", _PAGE)
+    names = found.classes
 
     async def choose() -> None:
-        await pages.choose(ImagesQuery(order=order.value), _ORDERS[order.value])
+        query = selection.query
+        title = selection.cell if query.order == CELL else _ORDERS[query.order]
+        await pages.choose(query, title)
 
-    order.on_value_change(choose)
+    if len(names) <= _MOST_CLASSES:
+        matrix(names, figures.confusion, "pixels", lambda *cell: selection.pick(*cell))
+    _show_mistakes(figures)
+    selection = Selection(_ORDERS, "worst", names, choose)
+    pages = ImagePages(found, _show_maps, "w-full images", _PAGE)
     await choose()
 
 
@@ -122,25 +129,14 @@ def _show_figures(found: PixelSummary) -> None:
         ],
         found.colors,
     )
-    if len(found.classes) <= _MOST_CLASSES:
-        _confusion(found)
+
+
+def _show_mistakes(found: PixelSummary) -> None:
     with ui.column().classes("gap-1"):
         for mistake in found.mistakes:
             ui.label(
                 f"{mistake.true} taken for {mistake.predicted}: {mistake.share:.2%} of its pixels"
             ).classes("quiet number")
-
-
-def _confusion(found: PixelSummary) -> None:
-    """Shares of the pixels of each true class."""
-    names = [each.name for each in found.classes]
-    totals = [0] * len(names)
-    for true, _, pixels in found.confusion:
-        totals[true] += pixels
-    rows = [[name, *[""] * len(names)] for name in names]
-    for true, said, pixels in found.confusion:
-        rows[true][1 + said] = _percent(pixels / totals[true])
-    _table("Confusion of pixels", ("true / predicted", *names), rows, found.colors)
 
 
 def _table(

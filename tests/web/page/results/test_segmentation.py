@@ -6,36 +6,18 @@ import json
 import re
 import urllib.parse
 import urllib.request
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from protonet.cli.app import app
-from tests.web.browser import ROOT, Walker
+from tests.web.browser import Walker
 from tests.web.conftest import Served
 
-NET = (ROOT / "examples" / "prototxt" / "segments" / "fcn.prototxt").read_text()
 
-
-@pytest.fixture(scope="module")
-def training(server: Served) -> str:
-    """A training on drawn segments."""
-    form = {"name": "segments", "width": 48, "height": 32, "count": 160, "val_count": 12}
-    dataset = server.call("/api/datasets/segments", form)["id"]
-    server.wait(dataset)
-    made: dict[str, Any] = {
-        "name": "pixels", "network": NET, "dataset": dataset, "epochs": 4, "batch_sizes": [8],
-        "solver": "Adam", "lrs": [0.002],
-    }  # fmt: skip
-    (job,) = server.call("/api/models", made)
-    server.wait(job["id"])
-    return str(job["id"])
-
-
-def test_an_image_with_its_classes_laid_over_it(walker: Walker, training: str) -> None:
+def test_an_image_with_its_classes_laid_over_it(walker: Walker, segmenter: str) -> None:
     page = walker.page
-    walker.goto(f"/jobs/{training}")
+    walker.goto(f"/jobs/{segmenter}")
     page.get_by_role("button", name="Test one").click()
     walker.sees("Classes over the image")
     assert page.get_by_alt_text("the predicted classes").count() == 1
@@ -61,14 +43,15 @@ def test_an_image_with_its_classes_laid_over_it(walker: Walker, training: str) -
 
 
 def test_a_data_set_with_the_worst_images_side_by_side(
-    walker: Walker, server: Served, training: str
+    walker: Walker, server: Served, segmenter: str
 ) -> None:
     page = walker.page
-    walker.goto(f"/jobs/{training}")
+    walker.goto(f"/jobs/{segmenter}")
     page.get_by_role("button", name="Test many").click()
     walker.sees("Images with the lowest mean IoU: 1 to 8 of 12")
-    (test,) = server.call(f"/api/jobs/{training}/tests")
-    kept = f"/api/jobs/{training}/tests/{test['key']}"
+    tests = server.call(f"/api/jobs/{segmenter}/tests")
+    test = next(each for each in tests if each["status"] == "done")
+    kept = f"/api/jobs/{segmenter}/tests/{test['key']}"
     answer = server.call(kept)
     assert answer["kind"] == "pixels"
     figures = answer["summary"]
@@ -78,8 +61,6 @@ def test_a_data_set_with_the_worst_images_side_by_side(
     assert table.locator("tbody tr").count() == 4
     background = table.locator("tr", has_text="background").inner_text()
     assert f"{figures['classes'][0]['iou']:.2%}" in background
-    confusion = page.get_by_label("Confusion of pixels").locator("tbody tr")
-    assert confusion.count() == 4
     listed = server.call(f"{kept}/images?order=worst&count=8")
     assert listed["total"] == 12
     for name in ("png", "true_png", "predicted_png"):
@@ -98,10 +79,10 @@ def test_a_data_set_with_the_worst_images_side_by_side(
     assert worst.count() == 0
 
 
-def test_on_a_telephone_the_tables_scroll_by_themselves(walker: Walker, training: str) -> None:
+def test_on_a_telephone_the_tables_scroll_by_themselves(walker: Walker, segmenter: str) -> None:
     page = walker.page
     page.set_viewport_size({"width": 390, "height": 800})
-    walker.goto(f"/jobs/{training}")
+    walker.goto(f"/jobs/{segmenter}")
     page.get_by_role("button", name="Test one").click()
     walker.sees("Classes over the image")
     page.get_by_role("button", name="Test many").click()
@@ -109,14 +90,14 @@ def test_on_a_telephone_the_tables_scroll_by_themselves(walker: Walker, training
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_api_answers_as_infer_does(server: Served, training: str) -> None:
+def test_the_api_answers_as_infer_does(server: Served, segmenter: str) -> None:
     """Over the form that is uploaded, with a path on the server."""
-    dataset = server.call(f"/api/jobs/{training}")["needs"][0]
+    dataset = server.call(f"/api/jobs/{segmenter}")["needs"][0]
     image = f"jobs/{dataset}/data/test0.png"
     form = urllib.parse.urlencode({"path": image}).encode()
-    with urllib.request.urlopen(f"{server.address}/api/jobs/{training}/segment", form) as answer:
+    with urllib.request.urlopen(f"{server.address}/api/jobs/{segmenter}/segment", form) as answer:
         found = json.loads(answer.read())
-    run = server.folder / "jobs" / training / "run"
+    run = server.folder / "jobs" / segmenter / "run"
     told = CliRunner().invoke(app, ["infer", str(run), str(server.folder / image), "--json"])
     expected = json.loads(told.output)
     assert found["image"] == image
