@@ -5,7 +5,9 @@ DistributedDataParallel over gloo; and the sum of the gradients beside MPI_Allre
 
 Each rank has one core and one thread. Weak scaling: every rank has the batch of one; strong: the
 ranks share it out. An efficiency is images per second of two ranks over twice those of one rank, in
-the same round; figures are medians of rounds, in which all turns alternate.
+the same round; half: those of one rank with half the batch over those with all of it, which is the
+strong efficiency that two ranks would have if they did not disturb each other, and the sum took no
+time. Figures are medians of rounds, in which all turns alternate.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ _TITLES = {"protonet": "protonet", "pytorch": "DDP"}
 
 @dataclass(frozen=True)
 class Scaling:
-    """Seconds per iteration of a network in each round: of ``SIDE, one|weak|strong`` and, of the
-    sums of ``bytes`` of gradients, ``sum`` and ``allreduce``.
+    """Seconds per iteration of a network in each round: of ``SIDE, one|half|weak|strong`` and,
+    of the sums of ``bytes`` of gradients, ``sum`` and ``allreduce``.
     """
 
     case: Case
@@ -54,7 +56,9 @@ class Scaling:
         return batch / median(self.seconds[f"{side}, {job}"])
 
     def efficiency(self, side: str, job: str) -> float:
-        """The share of ``RANKS`` times the speed of one rank that they reach."""
+        """The share of ``RANKS`` times the speed of one rank that they reach; of ``half``, the
+        share of the speed of one rank.
+        """
         ideal = 1 if job == "weak" else RANKS
         pairs = zip(self.seconds[f"{side}, one"], self.seconds[f"{side}, {job}"], strict=True)
         return median(one / (ideal * several) for one, several in pairs)
@@ -75,7 +79,7 @@ class Scaling:
         row = [self.case.title, str(self.case.batch)]
         for side in self.sides:
             row += [number_text(self.rate(side, job)) for job in ("one", "weak")]
-            row += [f"{self.efficiency(side, job):.3f}" for job in ("weak", "strong")]
+            row += [f"{self.efficiency(side, job):.3f}" for job in ("weak", "half", "strong")]
         row += [number_text(self.bytes / 2**20)]
         row += [number_text(1000 * median(self.seconds[job])) for job in ("sum", "allreduce")]
         return [*row, f"{self.sum_ratio:.3f}"]
@@ -97,12 +101,13 @@ class Scaling:
 def tables(results: Sequence[Scaling]) -> str:
     """One table, and the targets.
 
-    Images per second are those of weak scaling; ``weak`` and ``strong`` are efficiencies.
+    Images per second are those of weak scaling; ``weak``, ``half`` and ``strong`` are efficiencies.
     """
     head = ["network", "batch of a rank"]
     for side in results[0].sides:
         title = _TITLES[side]
-        head += [f"{title} images/s, 1 rank", f"{RANKS} ranks", f"{title} weak", f"{title} strong"]
+        head += [f"{title} images/s, 1 rank", f"{RANKS} ranks"]
+        head += [f"{title} {job}" for job in ("weak", "half", "strong")]
     head += ["MiB", "sum ms", "MPI_Allreduce ms", "ratio"]
     found = [target for result in results for target in result.targets()]
     return f"{table(head, [result.row() for result in results])}\n\n{targets_table(found)}"
@@ -127,6 +132,7 @@ def measure(case: Case, sides: Sequence[str], rounds: int, seconds: float) -> Sc
         for side in sides:
             for job, size, batch in (
                 ("one", 1, case.batch),
+                ("half", 1, case.batch // RANKS),
                 ("weak", RANKS, case.batch),
                 ("strong", RANKS, case.batch // RANKS),
             ):

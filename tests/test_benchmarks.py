@@ -116,10 +116,10 @@ def test_scaling_is_measured_without_pytorch() -> None:
     assert done.returncode == 0, done.stderr
     (row,) = (line.split("|") for line in done.stdout.splitlines() if line.startswith("| LeNet "))
     assert row[2].strip() == "64"
-    one, several, weak, strong, mib, ours, theirs, ratio = map(float, row[3:-1])
+    one, several, weak, half, strong, mib, ours, theirs, ratio = map(float, row[3:-1])
     assert several / one == pytest.approx(2 * weak, rel=1)  # medians of few and noisy numbers
     assert mib == pytest.approx(431_080 * 4 / 2**20, rel=0.01)
-    assert min(strong, ours, theirs, ratio) > 0
+    assert min(half, strong, ours, theirs, ratio) > 0
 
 
 def test_efficiencies_are_those_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,13 +128,15 @@ def test_efficiencies_are_those_of_a_round(monkeypatch: pytest.MonkeyPatch) -> N
         "protonet, one": [1.0, 2.0, 4.0], "protonet, weak": [1.25, 2.0, 8.0],
         "protonet, strong": [1.0, 1.0, 2.5], "sum": [0.2, 0.3, 0.6], "allreduce": [0.2, 0.2, 0.5],
         "pytorch, one": [2.0, 2.0, 2.0], "pytorch, weak": [2.0, 4.0, 4.0],
-        "pytorch, strong": [1.0, 1.0, 1.0],
+        "pytorch, strong": [1.0, 1.0, 1.0], "protonet, half": [0.625, 1.0, 4.0],
+        "pytorch, half": [1.0, 1.0, 2.0],
     }  # fmt: skip
     found = scaling.Scaling(cases.CASES["googlenet"], 2**20, seconds)
     assert found.rate("protonet", "one") == found.rate("pytorch", "strong") / 2 == 8
     assert found.rate("protonet", "weak") == 16
     assert found.efficiency("protonet", "weak") == pytest.approx(0.8)
     assert found.efficiency("protonet", "strong") == pytest.approx(0.8)
+    assert found.efficiency("protonet", "half") == pytest.approx(0.8)
     assert found.sum_ratio == pytest.approx(1.2)
     assert [(each.name, each.met) for each in found.targets()] == [
         ("GoogLeNet, weak efficiency", False),
