@@ -21,6 +21,7 @@ from protonet.data.image_rng import ImageRNG
 from protonet.data.index_sampler import IndexSampler
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.sampling import sample
+from protonet.data.shards import Shard
 from protonet.data.transform import Draw, Transformer
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import AnnotatedDatum, BatchSampler, TransformationParameter
@@ -160,6 +161,7 @@ class AnnotatedSource(PrefetchedSource):
         typed: every record must say that it has boxes.
         shuffle, seed: the order.
         part: of every batch, the records that are delivered; ``batch_size`` is their number.
+        shard: what is read of the database, if it is one of several shards.
         skip: records skipped once, at the start.
         threads: number of workers.
         empty: allocates the arrays of the batches.
@@ -177,6 +179,7 @@ class AnnotatedSource(PrefetchedSource):
         shuffle: bool = False,
         seed: int = 0,
         part: Part | None = None,
+        shard: Shard | None = None,
         skip: int = 0,
         threads: int = 2,
         empty: Empty = np.empty,
@@ -188,7 +191,7 @@ class AnnotatedSource(PrefetchedSource):
         self._color, self._boxes, self._typed = color, boxes, typed
         self._keys = database.keys()
         self._index_sampler = IndexSampler(len(self._keys), shuffle=shuffle, seed=seed)
-        self._skip = skip
+        self._skip, self._shard = skip, shard
         self._objects: dict[int, Objects] = {}
         shape = transform.transformer.output_shape
         super().__init__(
@@ -220,13 +223,20 @@ class AnnotatedSource(PrefetchedSource):
         super().close()
         self._database.close()
 
+    def _rows(self, position: int, count: int) -> np.ndarray:
+        """The records of ``count`` images from ``position`` of the stream on."""
+        if self._shard is not None:
+            return self._index_sampler.indices(self._shard.place(position) + self._skip, count)
+        span = (count - 1) * self._step + 1
+        return self._index_sampler.indices(position + self._skip, span)[:: self._step]
+
     def _make(self, part: Batch, first: int, _start: int) -> None:
         """Fill a part of a batch; ``first`` is its first record's index in the stream."""
         clock = time.perf_counter
         began, reading, count = clock(), 0.0, len(part.labels)
         step, span = self._step, (count - 1) * self._step + 1
         draws = self._transform.draws(first, span)[::step]
-        rows = self._index_sampler.indices(first + self._skip, span)[::step]
+        rows = self._rows(first, count)
         for place, (row, draw) in enumerate(zip(rows.tolist(), draws, strict=True)):
             before = clock()
             key = self._keys[row]

@@ -9,6 +9,7 @@ import numpy as np
 
 from protonet.errors import DataError, FormatError
 from protonet.formats.hdf5 import children, numbers, reading
+from protonet.ranks.communicator import Part
 
 _STREAM = 0x48354446
 """Separates the shuffling of files and rows from other random numbers of the same seed."""
@@ -44,6 +45,7 @@ class RowSource:
     Args:
         files: each holds every dataset of ``names``, with equally many rows.
         names: the datasets; row r of one belongs to row r of the others.
+        part: of every batch, the rows that are delivered; None for all.
 
     Raises:
         DataError: naming file and dataset of what is absent, damaged, or does not fit.
@@ -56,7 +58,9 @@ class RowSource:
         *,
         shuffle: bool = False,
         seed: int = 0,
+        part: Part | None = None,
     ) -> None:
+        self._part = part
         self.files = list(files)
         self.names = list(names)
         self.position = 0
@@ -80,14 +84,18 @@ class RowSource:
     def next(self, outs: Sequence[np.ndarray]) -> None:
         """Write the next rows of each dataset to its array, (batch, *shape)."""
         batch, done = len(outs[0]), 0
+        part = self._part or Part(0, batch, batch)
         while done < batch:
-            epoch, row = divmod(self.position, self.length)
+            epoch, row = divmod(self.position + part.first + done * part.step, self.length)
             file, rows = self._span(epoch, row)
-            take = rows[: batch - done]
+            take = rows[:: part.step][: batch - done]
             for out, data in zip(outs, self._load(file), strict=True):
                 out[done : done + len(take)] = data[take]
             done += len(take)
-            self.position += len(take)
+        self.position += part.whole
+
+    def close(self) -> None:
+        """Nothing to do: files are open only while they are read."""
 
     def _span(self, epoch: int, row: int) -> tuple[int, np.ndarray]:
         """The file that holds a row of a pass, and the rows that follow in it, from that one on."""

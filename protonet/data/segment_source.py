@@ -17,6 +17,7 @@ from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.resize import resize
 from protonet.data.segment_list import SegmentList
 from protonet.errors import DataError
+from protonet.ranks.communicator import Part
 
 RATIOS = (1.0, 0.875, 0.75, 0.66)
 """Sides of crops, over the shorter side of the image."""
@@ -121,6 +122,7 @@ class SegmentSource(PrefetchedSource):
         transform: what happens to the frames.
         size: of the transformed frames.
         shuffle, seed: the order; ``name`` is the layer's.
+        part: of every batch, the videos that are delivered; ``batch_size`` is their number.
         skip: videos skipped once, at the start.
         threads: number of workers.
         empty: allocates the arrays of the batches.
@@ -137,16 +139,19 @@ class SegmentSource(PrefetchedSource):
         shuffle: bool = False,
         seed: int = 0,
         name: str = "",
+        part: Part | None = None,
         skip: int = 0,
         threads: int = 2,
         empty: Empty = np.empty,
     ) -> None:
         self._listed, self._segments, self._transform = listed, segments, transform
         self._sampler = IndexSampler(len(listed), shuffle=shuffle, seed=seed)
-        self._skip = skip
+        self._skip, self._step = skip, 1 if part is None else part.step
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         shape = (segments * listed.length * listed.planes, *size)
-        super().__init__(Prefetcher(self._fill, batch_size, shape, threads, empty))
+        super().__init__(
+            Prefetcher(self._fill, batch_size, shape, threads, empty, None, lambda _: part)
+        )
 
     def take(self) -> Batch:
         """The next batch, not to be written to, and the caller's until ``give_back``."""
@@ -171,9 +176,10 @@ class SegmentSource(PrefetchedSource):
     def _fill(self, part: Batch, first: int, _start: int) -> None:
         clock = time.perf_counter
         began, reading, count = clock(), 0.0, len(part.labels)
-        rows = self._sampler.indices(first + self._skip, count).tolist()
+        step, span = self._step, (count - 1) * self._step + 1
+        rows = self._sampler.indices(first + self._skip, span)[::step].tolist()
         for place, row in enumerate(rows):
-            rng, before = ImageRNG(self._key, first + place), clock()
+            rng, before = ImageRNG(self._key, first + place * step), clock()
             planes = self._listed.read(row, self.starts(row, rng))
             reading += clock() - before
             part.labels[place] = self._listed.label(row)

@@ -14,6 +14,7 @@ from protonet.data.file_list import read_listed_file
 from protonet.data.prefetch import Batch, Empty, PrefetchedSource, Prefetcher
 from protonet.data.windows import WindowList
 from protonet.errors import DataError
+from protonet.ranks.communicator import Part
 
 _STREAM = 3
 """Word 3 of the counter: separates this stream from others of the same name and seed."""
@@ -28,7 +29,7 @@ class WindowSource(PrefetchedSource):
     Args:
         windows: at least one of each kind that is drawn.
         batch_size: windows in a batch.
-        objects: how many of them show objects.
+        objects: how many of the whole batch show objects.
         cropper: crops them.
         mirror: flip windows with probability 0.5.
         mean, scale: (x - mean) * scale; ``mean`` is (3, size, size) or (3, 1, 1).
@@ -36,6 +37,7 @@ class WindowSource(PrefetchedSource):
         folder: where relative paths are looked up after the working directory.
         cache: keep the files of the images in memory once read.
         seed, name: decide the random numbers; ``name`` is the layer's.
+        part: of every batch, the windows that are delivered; ``batch_size`` is their number.
         threads: number of workers.
         empty: allocates the arrays of the batches.
     """
@@ -55,12 +57,13 @@ class WindowSource(PrefetchedSource):
         cache: bool = False,
         seed: int = 0,
         name: str = "",
+        part: Part | None = None,
         threads: int = 2,
         empty: Empty = np.empty,
     ) -> None:
         self._windows = windows
-        self._batch_size = batch_size
-        self._objects = objects
+        self._part = part or Part(0, batch_size, batch_size)
+        self._background = self._part.whole - objects
         self._cropper = cropper
         self._mirror, self._mean, self._scale = mirror, mean, scale
         self._root, self._folder = root, folder
@@ -68,7 +71,9 @@ class WindowSource(PrefetchedSource):
         self._key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)
         self._lock = threading.Lock()
         shape = (3, cropper.size, cropper.size)
-        super().__init__(Prefetcher(self._fill, batch_size, shape, threads, empty))
+        super().__init__(
+            Prefetcher(self._fill, batch_size, shape, threads, empty, None, lambda _: part)
+        )
 
     def take(self) -> Batch:
         """The next batch, not to be written to, and the caller's until ``give_back``."""
@@ -83,12 +88,16 @@ class WindowSource(PrefetchedSource):
         self._prefetcher.next(data, labels)
 
     def _fill(self, part: Batch, first: int, start: int) -> None:
-        """Draw and write the items from ``first`` of the stream on, from ``start`` of a batch."""
+        """Draw and write the items from ``first`` of the stream on, from ``start`` of this part of
+        a batch.
+        """
         # One block of Philox (four words) belongs to each item.
         counter = np.array([first, 0, 0, _STREAM], np.uint64)
-        words = np.random.Philox(key=self._key, counter=counter).random_raw(4 * len(part.labels))
-        for place, (word, side, *_) in enumerate(words.reshape(-1, 4).tolist()):
-            is_object = start + place >= self._batch_size - self._objects
+        own, step = self._part, self._part.step
+        span = (len(part.labels) - 1) * step + 1
+        words = np.random.Philox(key=self._key, counter=counter).random_raw(4 * span)
+        for place, (word, side, *_) in enumerate(words.reshape(-1, 4)[::step].tolist()):
+            is_object = own.first + (start + place) * step >= self._background
             kind = self._windows.foreground if is_object else self._windows.background
             window = kind[word % len(kind)].tolist()
             mirror = self._mirror and bool(side >> 63)

@@ -32,6 +32,7 @@ from protonet.layers.batches import (
     transformer_of,
 )
 from protonet.layers.registry import register
+from protonet.layers.sharding import own_source, shard_of
 
 _DONE = PLAIN | FORKS | {"force_color", "force_gray", "emit_constraint"}
 
@@ -92,7 +93,7 @@ class AnnotatedData(StreamLayer):
         self.batch_size = int(param.batch_size)
         self.share_out()
         self._color = True if transform.force_color else False if transform.force_gray else None
-        self.database = Database(self.context.find(param.source))
+        self.database = Database(own_source(param, self.context))
         try:
             self.length = len(self.database)
             self._look()
@@ -114,6 +115,9 @@ class AnnotatedData(StreamLayer):
                 ("annotated_data_param", "batch_sampler"),
             )
         self.image_shape = self.transformer.output_shape
+        self.shard = shard_of(self, self.spec.data_param, self.database.path, self.length)
+        if self.shard is not None:
+            self.length = self.shard.length
         self.has_boxes = first.has_boxes
         self._count = max(1, len(first.objects.boxes))
 
@@ -146,6 +150,7 @@ class AnnotatedData(StreamLayer):
             shuffle=shuffled(self, param),
             seed=context.seed,
             part=self.part,
+            shard=self.shard,
             skip=skipped(param.rand_skip, context.seed),
             threads=param.threads if param.threads else context.threads,
         )

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from protonet.blob import Array, Shape
 from protonet.data.prefetch import Batch, InputTimes
+from protonet.data.shards import Shard
 from protonet.data.source import CACHE_LIMIT
 from protonet.data.transform import ImageShape, Transformer, load_mean
 from protonet.errors import LayerError
@@ -78,11 +79,14 @@ class Stream(Protocol):
 class StreamLayer(Stateful):
     """A layer whose state is the position of its ``source``, which ``build`` makes."""
 
-    source: Stream | None
+    source: Stream | None = None
     batch_size: int
     can_skip = True
     part: Part | None = None
     """Of every batch, what this rank delivers; None for all."""
+    shard: Shard | None = None
+    """What this rank reads of a shard; None for the data of all ranks."""
+    image_shape: ImageShape
 
     def share_out(self) -> None:
         """Deliver only this rank's part of every batch, called by ``setup`` of layers that can."""
@@ -91,6 +95,11 @@ class StreamLayer(Stateful):
             each = self.context.batch_per_rank
             self.part = ranks.part_of_each(size) if each else ranks.part(size)
             self.batch_size = self.part.count
+
+    @property
+    def tests_shard(self) -> bool:
+        """Whether each rank makes batches of its own shard."""
+        return self.shard is not None and self.part is None
 
     @property
     def whole_batch(self) -> int:
@@ -105,8 +114,10 @@ class StreamLayer(Stateful):
             self.source.position = int(state["position"])
 
     def skip(self, passes: int) -> None:
-        """Go on in the stream by so many batches."""
-        if self.source is not None and passes:
+        """Go on in the stream by so many batches; not in a shard, of which the passes of other
+        ranks read nothing.
+        """
+        if self.source is not None and passes and not self.tests_shard:
             self.restore({"position": self.after(int(self.state()["position"]), passes)})
 
     def after(self, position: int, batches: int) -> int:
@@ -127,7 +138,6 @@ class BatchLayer(StreamLayer):
     bottoms = (0, 0)
     tops = (1, 2)
     batch_size: int
-    image_shape: ImageShape
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)

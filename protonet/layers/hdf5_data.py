@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from protonet.blob import Array, Shape
 from protonet.data.hdf5 import RowSource, listed_files
 from protonet.errors import LayerError
-from protonet.layers.base import Stateful
+from protonet.layers.batches import StreamLayer
 from protonet.layers.registry import register
 
 _PARAM = "hdf5_data_param"
 
 
 @register("HDF5Data")
-class HDF5Data(Stateful):
+class HDF5Data(StreamLayer):
     """Batches of rows of HDF5 files: each top is the dataset of its name.
 
     Bottom:
@@ -39,6 +38,7 @@ class HDF5Data(Stateful):
 
     bottoms = (0, 0)
     tops = (1, None)
+    source: RowSource | None
 
     def setup(self) -> None:
         param = self.spec.hdf5_data_param
@@ -52,14 +52,17 @@ class HDF5Data(Stateful):
                 ("transform_param",),
             )
         self.batch_size = int(param.batch_size)
+        self.share_out()
         self.source = RowSource(
             listed_files(self.context.find(param.source)),
             list(self.spec.top),
             shuffle=param.shuffle or (self.context.shuffle and self.training),
             seed=self.context.seed,
+            part=self.part,
         )
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
+        assert self.source is not None, "setup comes before infer"
         return [(self.batch_size, *shape) for shape in self.source.shapes]
 
     def build(self, shapes: Sequence[Shape]) -> None:
@@ -68,12 +71,7 @@ class HDF5Data(Stateful):
             self._staging = [self.device.pinned(shape) for shape in self.infer(())]
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        assert self.source is not None
         self.source.next(self._staging if self._staging else tops)
         for host, top in zip(self._staging, tops, strict=False):
             self.device.put(host, top)
-
-    def state(self) -> dict[str, Any]:
-        return {"position": self.source.position}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.source.position = int(state["position"])

@@ -22,6 +22,7 @@ from protonet.layers.batches import (
     transformer_of,
 )
 from protonet.layers.registry import register
+from protonet.layers.sharding import own_source, shard_of
 
 _PARAM = "image_data_param"
 
@@ -67,7 +68,7 @@ class ImageData(BatchLayer):
         if not param.label and len(self.spec.top) > 1:
             raise LayerError("label: false leaves no labels for a second top", ("top", 1))
         self.images = listed(
-            self.context.find(param.source),
+            own_source(param, self.context),
             root=param.root_folder,
             folder=self.context.folder,
             size=size,
@@ -75,6 +76,7 @@ class ImageData(BatchLayer):
         self.transformer = self._make_transformer(any_size=size is None)
         self.image_shape = self.transformer.output_shape
         self.share_out()
+        self.shard = shard_of(self, param, self.images.path, len(self.images))
 
     def _make_transformer(self, *, any_size: bool) -> Transformer:
         """The transformer for images like the first; with ``any_size``, sizes may differ."""
@@ -121,6 +123,7 @@ class ImageData(BatchLayer):
             self.batch_size,
             self.transformer,
             part=self.part,
+            shard=self.shard,
             color=param.is_color,
             shuffle=shuffled(self, param),
             seed=context.seed,

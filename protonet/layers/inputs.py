@@ -226,18 +226,9 @@ class Data(BatchLayer):
             self.traits = replace(self.traits, varies=self.length % self.batch_size != 0)
         self.share_out()
         self._share_out_last()
-        self.shard = shard_of(self, path, self.records)
+        self.shard = shard_of(self, param, path, self.records)
         if self.shard is not None:
             self.length = self.shard.length
-
-    @property
-    def tests_shard(self) -> bool:
-        """Whether each rank makes batches of its own shard."""
-        return self.shard is not None and self.part is None
-
-    def skip(self, passes: int) -> None:
-        if not self.tests_shard:  # passes of other ranks are over other records
-            super().skip(passes)
 
     def _share_out_last(self) -> None:
         """Find this rank's part of the smaller batch at the end of an epoch."""

@@ -12,6 +12,7 @@ from protonet.errors import DataError, LayerError
 from protonet.layers.base import Layer
 from protonet.layers.batches import refuse_transform, resize_size, shuffled, skipped
 from protonet.proto.caffe_pb2 import VideoDataParameter
+from protonet.ranks.communicator import Part
 
 _PARAM = "video_data_param"
 _MARKS = ("num_segments", "modality", "name_pattern", "grayscale")
@@ -123,18 +124,19 @@ class SegmentVideo:
                 ("transform_param", "mean_value"),
             )
 
-    def make_source(self, empty: Empty) -> SegmentSource:
-        """The source of batches."""
+    def make_source(self, batch_size: int, part: Part | None, empty: Empty) -> SegmentSource:
+        """The source of batches, or of a part of each with so many videos."""
         param, context = self._param, self._layer.context
         return SegmentSource(
             self.listed,
-            int(param.batch_size),
+            batch_size,
             int(param.num_segments),
             self.transform,
             self.image_shape[1:],
             shuffle=shuffled(self._layer, param),
             seed=context.seed,
             name=self._layer.name,
+            part=part,
             skip=skipped(param.rand_skip, context.seed),
             threads=context.threads,
             empty=empty,

@@ -82,6 +82,7 @@ class VideoData(BatchLayer):
             self.segments = SegmentVideo(self)
             self.batch_size = int(param.batch_size)
             self.image_shape = self.segments.image_shape
+            self.share_out()
             return
         for field in _NOT_DONE:
             if getattr(param, field, False):
@@ -111,6 +112,7 @@ class VideoData(BatchLayer):
         )
         self.transformer = self._transformer(self.clips.image(0, color=param.is_color)[0])
         self.image_shape = self.transformer.output_shape
+        self.share_out()
 
     def _param(self) -> tuple[VideoDataParameter | ImageDataParameter, str]:
         """The layer's settings, and the name of their message."""
@@ -151,11 +153,12 @@ class VideoData(BatchLayer):
     def make_source(self) -> BatchSource | SegmentSource:
         param, context = self._param()[0], self.context
         if self.segments is not None:
-            return self.segments.make_source(self.device.pinned)
+            return self.segments.make_source(self.batch_size, self.part, self.device.pinned)
         return BatchSource(
             self.clips,
             self.batch_size,
             self.transformer,
+            part=self.part,
             color=param.is_color,
             shuffle=shuffled(self, param),
             seed=context.seed,

@@ -59,7 +59,11 @@ class WindowData(BatchLayer):
         self.cropper = self._cropper(size)
         self.scale = self._scale()
         self.mean = self._mean(size)
-        self.objects = self._count_objects()
+        each = self.batch_size  # Caffe's count is that of a rank where each has such a batch
+        self.share_out()
+        whole = self.whole_batch
+        batches = whole // each if self.context.batch_per_rank else 1
+        self.objects = batches * self._count_objects(whole // batches)
         self.windows = read_windows(
             self.context.find(param.source), param.fg_threshold, param.bg_threshold
         )
@@ -68,7 +72,7 @@ class WindowData(BatchLayer):
             (
                 "background",
                 self.windows.background,
-                self.batch_size - self.objects,
+                whole - self.objects,
                 "is below bg_threshold",
             ),
         ):
@@ -130,14 +134,14 @@ class WindowData(BatchLayer):
             )
         return part
 
-    def _count_objects(self) -> int:
+    def _count_objects(self, batch: int) -> int:
         """The number of windows of a batch with objects, rounded as in Caffe."""
         fraction = self.spec.window_data_param.fg_fraction
         if not 0 <= fraction <= 1:
             raise LayerError(
                 f"expected a fg_fraction from 0 to 1, got {fraction:g}", (_PARAM, "fg_fraction")
             )
-        return int(np.float32(self.batch_size) * np.float32(fraction))
+        return int(np.float32(batch) * np.float32(fraction))
 
     def make_source(self) -> WindowSource:
         param, context = self.spec.window_data_param, self.context
@@ -154,6 +158,7 @@ class WindowData(BatchLayer):
             cache=param.cache_images,
             seed=context.seed,
             name=self.name,
+            part=self.part,
             threads=context.threads,
             empty=self.device.pinned,
         )

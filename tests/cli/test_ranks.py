@@ -11,8 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 from tests.jobs.training.test_join import DIGITS, RANDOM, SOLVER
@@ -108,15 +106,12 @@ def test_a_batch_smaller_than_the_ranks(folder: Path) -> None:
 
 def test_data_that_cannot_be_shared_out(folder: Path) -> None:
     made = RANDOM.replace('type: "Data" top: "data" top: "label" include { phase: TRAIN }',
-                          'type: "HDF5Data" top: "data" top: "label" include { phase: TRAIN }\n'
-                          'hdf5_data_param { source: "list.txt" batch_size: 6 }')  # fmt: skip
+                          'type: "MemoryData" top: "data" top: "label" include { phase: TRAIN }\n'
+                          "memory_data_param { batch_size: 6 channels: 1 height: 6 width: 6 }"
+                          )  # fmt: skip
     made = made.replace('data_param { source: "train_db" batch_size: 31 shuffle: true }', "")
     made = made.replace("transform_param { crop_size: 6 mirror: true scale: 0.06 }", "", 1)
-    with h5py.File(folder / "some.h5", "w") as file:
-        file["data"] = np.zeros((12, 1, 6, 6), np.float32)
-        file["label"] = np.zeros(12, np.float32)
-    (folder / "list.txt").write_text("some.h5\n")
     (folder / "net.prototxt").write_text(made)
     done = protonet("train", "--solver", "long.prototxt", "--ranks", 2, folder=folder)
     assert done.returncode == 3
-    assert 'layer "data" (HDF5Data): its batches cannot be shared out' in done.stderr
+    assert 'layer "data" (MemoryData): a script gives its arrays to one process' in done.stderr

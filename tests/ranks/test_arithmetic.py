@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -99,6 +100,16 @@ layer { name: "score" type: "Convolution" bottom: "x" top: "score"
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "t" top: "loss"
   loss_param { ignore_label: 9 } }
 """
+ROWS = """
+layer { name: "rows" type: "HDF5Data" top: "x" top: "t" include { phase: TRAIN }
+  hdf5_data_param { source: "rows.txt" batch_size: 7 shuffle: true } }
+layer { name: "rows" type: "HDF5Data" top: "x" top: "t" include { phase: TEST }
+  hdf5_data_param { source: "rows.txt" batch_size: 4 } }
+layer { name: "drop" type: "Dropout" bottom: "x" top: "x" }
+layer { name: "score" type: "InnerProduct" bottom: "x" top: "score"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "score" bottom: "t" top: "loss" }
+"""
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ TRAININGS = {
     "resumed": Training(
         OF_EACH, SHORT % 5, {3: {**EACH, "snapshot": "boxes of each_iter_6.solverstate"}}
     ),
+    "rows": Training(ROWS, SHORT % 5, {1: {}, 3: {}}),
     "pixels": Training(SEGMENTATION, SHORT % 2, {1: {}, 3: {}}),
 }
 
@@ -155,6 +167,15 @@ class Trained:
         return float((np.abs(ours - theirs) / (1 + np.abs(theirs))).max())
 
 
+def write_rows(folder: Path) -> None:
+    """Two files, of 13 and 10 rows."""
+    values = np.random.default_rng(2).normal(size=(23, 6)).astype(np.float32)
+    for name, rows in (("a", values[:13]), ("b", values[13:])):
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["x"], file["t"] = rows[:, :4], rows[:, 4:]
+    (folder / "rows.txt").write_text("a.h5\nb.h5\n")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trainings")
@@ -162,6 +183,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         shutil.copytree(DIGITS / name, folder / name)
     create_shapes(folder / "shapes", 32, 24, 12, 7, seed=3)
     sets.converted(folder, "abcdefghijklmnop")
+    write_rows(folder)
     for name, each in TRAININGS.items():
         (folder / f"{name}.net").write_text(each.net)
         (folder / f"{name}.prototxt").write_text(
@@ -224,6 +246,15 @@ def test_detectors_agree_and_so_does_their_precision(trained: Trained) -> None:
 def test_a_batch_for_each_rank_is_resumed_to_the_bit(trained: Trained) -> None:
     whole, resumed = (trained.weights[name, 3] for name in ("boxes of each", "resumed"))
     np.testing.assert_array_equal(resumed, whole)
+
+
+def test_rows_of_files_are_shared_out(trained: Trained) -> None:
+    """In training, and the batches of tests."""
+    assert trained.differ("rows", 3) < 1e-5
+    pairs = list(zip(*(trained.lines("rows", count, "tested") for count in (3, 1)), strict=True))
+    assert len(pairs) == 3
+    for ours, theirs in pairs:
+        assert ours["outputs"] == pytest.approx(theirs["outputs"], rel=1e-5)
 
 
 def test_pixels_are_counted_on_all_ranks(trained: Trained) -> None:

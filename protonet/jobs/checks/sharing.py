@@ -10,8 +10,10 @@ from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.base import Stateful
 from protonet.layers.batches import Skipping, StreamLayer
 from protonet.layers.hdf5_output import HDF5Output
-from protonet.layers.inputs import Data
+from protonet.layers.memory_data import MemoryData
 from protonet.ranks.communicator import Communicator
+
+_SHARED = "Data, AnnotatedData, ImageData, HDF5Data, VideoData and WindowData layers"
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:
@@ -46,10 +48,15 @@ def refuse_whole_batches(train: Plan) -> None:
         layer = step.layer
         if step.bottoms or not isinstance(layer, Stateful):
             continue
+        if isinstance(layer, MemoryData):
+            raise NetworkError(
+                f'layer "{step.name}" ({step.type}): a script gives its arrays to one process, so '
+                f"several ranks have no parts of them; {_SHARED} read theirs themselves"
+            )
         if not isinstance(layer, StreamLayer) or layer.part is None:
             raise NetworkError(
                 f'layer "{step.name}" ({step.type}): its batches cannot be shared out over several '
-                "ranks; those of Data, ImageData and AnnotatedData layers can"
+                f"ranks; those of {_SHARED} can"
             )
         first = first or layer
         if layer.part != first.part:
@@ -59,8 +66,8 @@ def refuse_whole_batches(train: Plan) -> None:
             )
     if first is None:
         raise NetworkError(
-            "the train net has no layer whose batches several ranks can share out; Data, "
-            "ImageData and AnnotatedData layers are such"
+            "the train net has no layer whose batches several ranks can share out; those of "
+            f"{_SHARED} can be"
         )
 
 
@@ -114,7 +121,7 @@ def refuse_uneven_shards(test: Plan, passes: int, ranks: Communicator) -> None:
     """
     for step in test.steps:
         layer = step.layer
-        if isinstance(layer, Data) and layer.tests_shard and passes % ranks.size:
+        if isinstance(layer, StreamLayer) and layer.tests_shard and passes % ranks.size:
             raise NetworkError(
                 f'layer "{step.name}" ({step.type}): each rank tests batches of its shard, so the '
                 f"{passes} batches of a test (test_iter) must be a multiple of the {ranks.size} "
@@ -122,7 +129,7 @@ def refuse_uneven_shards(test: Plan, passes: int, ranks: Communicator) -> None:
             )
     layers = [step.layer for step in test.steps if isinstance(step.layer, Stateful)]
     fixed = [each for each in layers if not (isinstance(each, Skipping) and each.can_skip)]
-    if fixed and any(isinstance(each, Data) and each.tests_shard for each in layers):
+    if fixed and any(isinstance(each, StreamLayer) and each.tests_shard for each in layers):
         raise NetworkError(
             f'layer "{fixed[0].name}" ({fixed[0].type}): each rank makes the whole test because of '
             "it, so the databases of the test cannot be shards"
@@ -131,7 +138,7 @@ def refuse_uneven_shards(test: Plan, passes: int, ranks: Communicator) -> None:
 
 def shard_notes(plan: Plan) -> list[str]:
     """What an epoch is where data layers read shards."""
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, Data)]
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, StreamLayer)]
     notes = [f'layer "{each.name}": {each.shard.text}' for each in layers if each.shard is not None]
     return notes[:1]
 
