@@ -45,6 +45,7 @@ _COMMANDS = {
     "extract-features": "extract_features",
     "convert-weights": "convert_weights",
     "export-onnx": "export_onnx",
+    "quantize": "quantize",
     "upgrade": "upgrade",
     "device-query": "device_query",
 }

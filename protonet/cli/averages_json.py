@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ def averages_json(
     ``components``, and the figures of ``segmentation`` and its ``classes``, have the names that the
     API has for them; null stands for what cannot be told.
     """
+    from protonet.jobs.json_form import finite_json
     from protonet.train.listeners.metrics import by_name
 
     told: dict[str, Any] = {
@@ -43,7 +42,7 @@ def averages_json(
             {"mean": each.mean(threshold), "classes": each.classes(threshold)}
             for each in found.detectors
         ]
-    plain: dict[str, Any] = _plain(told)
+    plain: dict[str, Any] = finite_json(told)
     return plain
 
 
@@ -60,16 +59,3 @@ def _pixels(report: SegmentationReport, names: Sequence[str] | None, worst: int)
         "classes": report.classes(names),
         "worst": [{"item": item, "mean_iou": iou} for item, iou in report.worst(worst)],
     }
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses as objects, numbers of NumPy as numbers, NaN and infinity as null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

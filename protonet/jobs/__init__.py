@@ -10,6 +10,7 @@
 - ``evaluation``: evaluate a trained net: outputs over a data set, metrics of classes and vectors.
 - ``comparison``: compare runs: the settings that differ, the best values.
 - ``predictions``: predictions on many images with their truths, kept in files: wrong ones first.
+- ``quantization``: quantize a trained net: ranges of its blobs, its answers beside float32.
 - ``profiling``: profile a net, and compare it with the machine's peak rates.
 - ``tasks``: tasks of worker processes, and how errors are reported.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -29,6 +30,21 @@ def to_json(value: Any) -> Any:
     if is_dataclass(value):
         return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
     return value
+
+
+def finite_json(value: Any) -> Any:
+    """Dataclasses as objects, numbers of NumPy as numbers, and null for NaN and infinity, which
+    JSON does not have.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: finite_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {key: finite_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> T:

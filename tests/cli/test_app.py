@@ -69,6 +69,7 @@ def test_the_commands_come_in_the_order_in_which_one_meets_them() -> None:
         "protonet extract-features",
         "protonet convert-weights",
         "protonet export-onnx",
+        "protonet quantize",
         "protonet upgrade",
         "protonet device-query",
     ]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from protonet.errors import UsageError
 from protonet.jobs.evaluation.regression import Component
 from protonet.jobs.inference.classification import as_probabilities
+from protonet.jobs.json_form import finite_json
 from protonet.jobs.predictions.boxes import BoxPredictions
 from protonet.jobs.predictions.classes import ClassFigures, ClassPredictions
 from protonet.jobs.predictions.numbers import NumberPredictions
@@ -96,7 +96,7 @@ def summarize(found: Scored) -> ClassSummary | NumberSummary:
 
 def summary_json(summary: ClassSummary | NumberSummary) -> dict[str, Any]:
     """A summary as JSON, with null for what is undefined."""
-    return dict(_plain(asdict(summary)))
+    return dict(finite_json(asdict(summary)))
 
 
 def image_json(found: Scored, place: int) -> dict[str, Any]:
@@ -107,10 +107,12 @@ def image_json(found: Scored, place: int) -> dict[str, Any]:
     if isinstance(found, NumberPredictions):
         (image,) = found.images(np.array([place]))
         truth, said = image.truth, image.predicted
-        return dict(_plain({**told, "predicted": said, "true": truth, "distance": image.distance}))
+        return dict(
+            finite_json({**told, "predicted": said, "true": truth, "distance": image.distance})
+        )
     scores = as_probabilities(np.asarray(found.stored.scores[place]))
     told["top"] = [
-        {"class": at, "name": found.classes[at], "score": _plain(float(scores[at]))}
+        {"class": at, "name": found.classes[at], "score": finite_json(float(scores[at]))}
         for at in found.ranked[place].tolist()
     ]
     truth_number = int(found.truths[place])
@@ -141,11 +143,3 @@ def _cells(confusion: np.ndarray) -> list[tuple[int, int, int]]:
         (int(truth), int(said), int(confusion[truth, said]))
         for truth, said in np.argwhere(confusion)
     ]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
