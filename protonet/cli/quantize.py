@@ -125,6 +125,7 @@ def command(
     """
     from protonet.device import Device
     from protonet.errors import UsageError
+    from protonet.graph.int8 import computes_in_integers
     from protonet.jobs.json_form import finite_json
     from protonet.jobs.quantization.quantize import Counts, quantize
     from protonet.jobs.quantization.ranges import PERCENTILE, RangeChoice
@@ -137,6 +138,8 @@ def command(
     with opened(_given(net, weights, given), Device()) as subject:
         for line in subject.notes:
             note(line)
+        if compare and not computes_in_integers(subject.device):
+            note(f"{subject.device.name}: has no 8-bit integers (AVX512_VNNI): answers not compared")
         with progress("records") as watch:
             found = quantize(subject, out, choice, counts, watch.stage)
     if as_json:

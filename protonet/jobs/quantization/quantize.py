@@ -12,7 +12,12 @@ from protonet.errors import NetworkError, UsageError
 from protonet.formats.atomic import atomic_path
 from protonet.formats.caffemodel import read_model, write_model
 from protonet.formats.kind import is_hdf5
-from protonet.graph.int8 import int8_params, integer_layers, measured_values
+from protonet.graph.int8 import (
+    computes_in_integers,
+    int8_params,
+    integer_layers,
+    measured_values,
+)
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Step
@@ -55,7 +60,7 @@ class QuantizedLayer:
 @dataclass(frozen=True)
 class Quantized:
     """What was done: layers, how many records were used, and how answers differ; None if that was
-    not asked for.
+    not asked for, or the device does not compute in 8 bits.
     """
 
     layers: tuple[QuantizedLayer, ...]
@@ -87,7 +92,7 @@ def quantize(
     sampling = Sampling.of(
         subject.records.length, subject.batch, counts.calibrated, counts.compared
     )
-    exact = subject.net(subject.weights, wanted)
+    exact = subject.net(wanted)
     try:
         watch = stage("records for calibration")
         histograms = calibrate(exact, wanted, subject.records, sampling.calibrated, watch)
@@ -95,7 +100,7 @@ def quantize(
         comparison = None
         with atomic_path(out) as partial:
             _write(partial, exact, subject.weights, ranges)
-            if counts.compared:
+            if counts.compared and computes_in_integers(subject.device):
                 comparison = _compared(subject, partial, sampling, stage("records compared"))
         return Quantized(
             tuple(_layers(exact, ranges)),
@@ -123,9 +128,9 @@ def _wanted(subject: Subject) -> tuple[Value, ...]:
 
 def _compared(subject: Subject, path: Path, sampling: Sampling, watch: Watch) -> Comparison:
     """The net in float32 beside that of the new file."""
-    exact = subject.net(subject.weights)
+    exact = subject.net()
     try:
-        quantized = subject.net(path)
+        quantized = subject.net(quantized=path)
         try:
             return compare(exact, quantized, subject.records, sampling.compared, watch)
         finally:

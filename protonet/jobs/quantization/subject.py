@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from protonet.device import Device
 from protonet.errors import FormatError, NetworkError, UsageError
-from protonet.formats.caffemodel import Weights, open_weights
+from protonet.formats.caffemodel import open_weights
+from protonet.formats.stored_weights import int8_params_in
 from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
@@ -68,19 +68,25 @@ class Subject:
     fuse: bool = True
     notes: tuple[str, ...] = ()
 
-    def net(self, weights: Path | Weights, kept: Iterable[Value] = ()) -> Net:
-        """The net with weights as for inference; ``kept`` values of its plan, and its scores, can
-        be read after a pass. Close it.
+    def net(self, kept: Iterable[Value] = (), *, quantized: Path | None = None) -> Net:
+        """The net with its weights in float32, or ``quantized`` ones, as for inference; ``kept``
+        values of its plan, and its scores, can be read after a pass. Close it.
 
         Raises:
             FormatError: for weights that are damaged, of another net, or lacking.
         """
+        found = open_weights(self.weights if quantized is None else quantized)
         plan = self.planned()
         scores = Scores.of(plan)
-        plan = plan.keeping((*kept, *(() if scores is None else scores.values)))
-        how: Any = {"gradients": False, "packed": True, "keep_weights": True}
-        net = Net(plan, self.device, fuse=self.fuse, **how)
-        found = open_weights(weights) if isinstance(weights, Path) else weights
+        net = Net(
+            plan.keeping((*kept, *(() if scores is None else scores.values))),
+            self.device,
+            gradients=False,
+            packed=True,
+            fuse=self.fuse,
+            keep_weights=True,
+            int8=None if quantized is None else int8_params_in(found),
+        )
         try:
             report = net.load(found, str(self.weights))
             if report.absent:

@@ -58,7 +58,7 @@ def test_a_net_with_data_layers(digits: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(digits)
     with opened(of_golden(Path()), Device()) as subject:
         assert (subject.batch, subject.records.length) == (16, 297)
-        net = subject.net(subject.weights)
+        net = subject.net()
         subject.records.put(net, Block(0, 16))
         net.forward()
         net.close()
@@ -73,7 +73,7 @@ def test_a_deploy_net(digits: Path) -> None:
     given = Given(net=given.net, weights=given.weights, data=digits / "test_db", how=how)
     with opened(given, Device()) as subject:
         assert (subject.batch, subject.records.length) == (16, 297)
-        net = subject.net(subject.weights)
+        net = subject.net()
         classes = subject.records.put(net, Block(280, 16))
         assert classes is not None
         assert classes.max() <= 9
@@ -98,14 +98,14 @@ def test_a_model_of_digits(digits: Path) -> None:
     )
     with opened(Given(net=folder, data=digits / "test_db"), Device()) as subject:
         assert subject.weights.name == "snapshot_iter_7.caffemodel"
-        subject.net(subject.weights).close()
+        subject.net().close()
 
 
 def test_a_run(gradients: Path, regression: Path) -> None:
     with opened(Given(net=regression), Device()) as subject:
         assert subject.records.length == 10
         assert any("weights of iteration" in line for line in subject.notes)
-        net = subject.net(subject.weights)
+        net = subject.net()
         subject.records.put(net, Block(0, 10))
         net.forward()
         net.close()
@@ -147,7 +147,7 @@ def test_what_cannot_be(digits: Path, regression: Path, monkeypatch: pytest.Monk
     ]
     for case, kind, message in cases:
         with pytest.raises(kind, match=message), opened(case, Device()) as subject:
-            subject.net(subject.weights).close()
+            subject.net().close()
 
 
 def test_labels_of_a_database_of_their_own(tmp_path: Path, gradients: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_image_of_another_size_is_fitted(digits: Path) -> None:
     given = deploy(digits)
     given = Given(net=given.net, weights=given.weights, data=digits / "large")
     with opened(given, Device()) as subject:
-        net = subject.net(subject.weights)
+        net = subject.net()
         classes = subject.records.put(net, Block(0, 1))
         assert classes is not None
         assert classes[0] == -1
