@@ -95,7 +95,7 @@ class Calls:
             (copyto, (arrays.saved_data[value], arrays.data[value]))
             for value in self.layout.save_before.get(index, ())
         ]
-        bottoms = pass_.inputs(step.bottoms, Role.BOTTOM)
+        bottoms = pass_.inputs((*step.bottoms, *step.added), Role.BOTTOM)
         tops = pass_.outputs(step.tops, self._data(step.tops), Role.TOP)
         return saving + pass_.wrap(self.layers[index].forward, bottoms, tops)
 

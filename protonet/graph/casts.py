@@ -63,7 +63,7 @@ def _casts_of(
     """The casts that a step needs in one of its passes."""
     reads = step.reads
     for values, role, gradient, needed in (
-        (step.bottoms, Role.BOTTOM, Role.DBOTTOM, Reads.BOTTOMS in reads),
+        ((*step.bottoms, *step.added), Role.BOTTOM, Role.DBOTTOM, Reads.BOTTOMS in reads),
         (step.tops, Role.TOP, Role.DTOP, Reads.TOPS in reads),
     ):
         for place, value in enumerate(values):

@@ -60,7 +60,7 @@ def backward_traffic(step: Step, types: Types = FLOATS) -> int:
 def traffic(step: Step, types: Types = FLOATS) -> int:
     """Bytes of bottoms, tops and parameters, each read or written once; parameters in float32."""
     params = sum(param.weight.count for param in step.params)
-    return sum(map(types.bytes_of, (*step.bottoms, *step.tops))) + _FLOAT * params
+    return sum(map(types.bytes_of, (*step.bottoms, *step.added, *step.tops))) + _FLOAT * params
 
 
 def _values(step: Step) -> tuple[int, int]:

@@ -5,7 +5,7 @@ a convolution, or Scale and ReLU with BatchNorm.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,8 +38,9 @@ class _Chains(NamedTuple):
 
 
 _ABSORBS = {
-    Kind.CONVOLUTION: _Chains("R?", f"[{_ANY}]*R?"),
+    Kind.CONVOLUTION: _Chains("R?", f"[{_ANY}]*A?R?"),
     Kind.RECTIFIABLE: _Chains("R?", "R?"),
+    Kind.SUM: _Chains("R?", "R?"),
     Kind.NORMALIZATION: _Chains("[ST]?R?", "[ST]?R?"),
     Kind.FIXED_NORMALIZATION: _Chains("[ST]?R?", "[ST]?R?"),
     Kind.SCALED_NORMALIZATION: _Chains("R?", "R?"),
@@ -65,30 +66,43 @@ _LONGEST = 64
 """How many layers one absorbs at most: matching a chain takes time that grows with its length."""
 
 
-def fuse(plan: Plan, *, gradients: bool) -> Plan:
+def fuse(plan: Plan, *, gradients: bool, sums: bool = True) -> Plan:
     """The plan with layers fused into those before them, where no other layer reads the values in
-    between. ``gradients`` tells whether backward passes will run.
+    between. ``gradients`` tells whether backward passes will run; without ``sums``, sums of two
+    bottoms remain layers.
     """
     steps, outputs = list(plan.steps), plan.kept.union(plan.outputs)
     for index, step in enumerate(plan.steps):
         if steps[index].absorbed_by is not None or not step.layer.traits.absorbs:
             continue
         chain: list[int] = []
-        while (
-            len(chain) < _LONGEST and (at := _next(plan, (index, *chain)[-1], outputs)) is not None
-        ):
+        while len(chain) < _LONGEST and (at := _next(steps, (index, *chain), outputs)) is not None:
             if gradients and not _same_gradients(step, plan.steps[at]):
+                break
+            if plan.steps[at].layer.traits.kind is Kind.SUM and not sums:
                 break
             if not _can_absorb(step, [plan.steps[i] for i in (*chain, at)], gradients):
                 break
             chain.append(at)
         if not chain:
             continue
-        behind = [plan.steps[at] for at in chain]
-        steps[index] = replace(step, absorbed=tuple(chain), reads=_reads(step, behind))
-        for at in chain:
-            steps[at] = replace(plan.steps[at], absorbed_by=index, reads=frozenset())
+        _absorb(steps, index, chain)
     return replace(plan, steps=tuple(steps))
+
+
+def _absorb(steps: list[Step], index: int, chain: list[int]) -> None:
+    """Fuse a chain of steps into step ``index``."""
+    behind, added = [steps[at] for at in chain], list[Value]()
+    for at, before in zip(chain, (index, *chain), strict=False):
+        carried = steps[at].bottoms.index(steps[before].tops[0])
+        added += (value for place, value in enumerate(steps[at].bottoms) if place != carried)
+        steps[at] = replace(steps[at], absorbed_by=index, reads=frozenset(), carried=carried)
+    steps[index] = replace(
+        steps[index],
+        absorbed=tuple(chain),
+        added=tuple(added),
+        reads=_reads(steps[index], behind),
+    )
 
 
 def fusions(plan: Plan) -> list[tuple[str, list[str]]]:
@@ -123,21 +137,32 @@ def _reads(step: Step, chain: list[Step]) -> frozenset[Reads]:
     return step.layer.traits.backward_reads | rectified
 
 
-def _next(plan: Plan, index: int, outputs: Collection[Value]) -> int | None:
-    """The only reader of a step's only top, if it has no other bottom or top; else None."""
-    step = plan.steps[index]
+def _next(steps: Sequence[Step], chain: Sequence[int], outputs: Collection[Value]) -> int | None:
+    """The only reader of the only top of the last step of a chain, if it has no other top, and no
+    other bottom but one to add, computed before the chain; else None.
+    """
+    step = steps[chain[-1]]
     if len(step.tops) != 1 or step.dynamic:
         return None
     value = step.tops[0]
     if len(value.consumers) != 1 or value in outputs or value.loss_weight:
         return None
     at = value.consumers[0][0]
-    reader = plan.steps[at]
-    if len(reader.bottoms) != 1 or len(reader.tops) != 1 or reader.dynamic:
+    reader = steps[at]
+    if len(reader.tops) != 1 or reader.dynamic or value.shape != reader.tops[0].shape:
         return None
-    if reader.bottoms[0].shape != reader.tops[0].shape:
+    others = [bottom for bottom in reader.bottoms if bottom != value]
+    if others and reader.layer.traits.kind is not Kind.SUM:
+        return None
+    if any(_computed_at(steps, other) >= chain[0] for other in others):
         return None
     return at if _can_be_asked(reader) else None
+
+
+def _computed_at(steps: Sequence[Step], value: Value) -> int:
+    """The step that computes a value."""
+    by = steps[value.producer].absorbed_by
+    return value.producer if by is None else by
 
 
 def _can_be_asked(step: Step) -> bool:

@@ -45,7 +45,7 @@ def measured_values(plan: Plan) -> tuple[Value, ...]:
     """
     found = {
         bottom: None
-        for step in fuse(plan, gradients=False).steps
+        for step in fuse(plan, gradients=False, sums=False).steps
         if step.absorbed_by is None and can_take_codes(step.layer, step.shapes)
         for bottom in step.bottoms
     }

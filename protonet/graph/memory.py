@@ -185,7 +185,7 @@ def _place_data(
         if viewed:
             views.add(index)
         for place, top in enumerate(step.tops):
-            bottom = step.bottoms[min(place, len(step.bottoms) - 1)] if step.bottoms else None
+            bottom = step.beneath(place)
             if bottom is not None and (
                 index in views
                 or (

@@ -96,9 +96,9 @@ class Net(Runner):
     ) -> None:
         if gradients is None:
             gradients = plan.phase == TRAIN or plan.definition.net.force_backward
-        plan = fuse_layers(plan, gradients=gradients) if packed and fuse else plan
-        if int8 and packed and keep_weights and not gradients and precision == np.float32:
-            plan = _in_integers(plan, device, int8)
+        if not (packed and keep_weights and precision == np.float32) or gradients:
+            int8 = None
+        plan = _fused(plan, device, int8, gradients=gradients) if packed and fuse else plan
         self.plan, self.device, self.seed, self.gradients = plan, device, seed, gradients
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
         self.packed, self._recompute = packed, recompute
@@ -263,7 +263,13 @@ class Net(Runner):
             self._arrays.show_params(self.plan.steps, self.layers)
 
 
-def _in_integers(plan: Plan, device: Device, params: Mapping[str, Int8Parameter]) -> Plan:
-    from protonet.graph.int8 import computes_in_integers, quantized  # for quantized nets only
+def _fused(
+    plan: Plan, device: Device, int8: Mapping[str, Int8Parameter] | None, *, gradients: bool
+) -> Plan:
+    """The plan with layers fused, and in integers for these parameters."""
+    if int8:
+        from protonet.graph.int8 import computes_in_integers, quantized  # for quantized nets only
 
-    return quantized(plan, params) if computes_in_integers(device) else plan
+        if computes_in_integers(device):
+            return quantized(fuse_layers(plan, gradients=gradients, sums=False), int8)
+    return fuse_layers(plan, gradients=gradients)

@@ -31,8 +31,10 @@ class Step:
     gradient; ``reads`` is what its backward pass reads.
 
     ``absorbed`` are the steps fused into this one, in order, and ``absorbed_by`` is the step that
-    this one is fused into: both are set by ``graph.fusion``. ``in_integers`` tells whether the
-    layer takes and writes 8-bit codes.
+    this one is fused into. ``added`` are other bottoms of absorbed steps, which the forward pass of
+    this one reads after its own; ``carried`` is the bottom of an absorbed step that the fused
+    layers before it compute. ``graph.fusion`` sets these. ``in_integers`` tells whether the layer
+    takes and writes 8-bit codes.
     """
 
     layer: Layer
@@ -44,6 +46,8 @@ class Step:
     reads: frozenset[Reads]
     absorbed: tuple[int, ...] = ()
     absorbed_by: int | None = None
+    added: tuple[Value, ...] = ()
+    carried: int = 0
     in_integers: bool = False
 
     @property
@@ -70,6 +74,12 @@ class Step:
     def is_view(self) -> bool:
         """Whether the top is the bottom, so that no pass is called."""
         return self.layer.traits.view or self.absorbed_by is not None
+
+    def beneath(self, place: int) -> Value | None:
+        """The bottom that top ``place`` is, of a view or in place; None without bottoms."""
+        if not self.bottoms:
+            return None
+        return self.bottoms[self.carried or min(place, len(self.bottoms) - 1)]
 
     @property
     def dynamic(self) -> bool:
@@ -133,6 +143,7 @@ class Plan:
                 step,
                 bottoms=tuple(values[v.number] for v in step.bottoms),
                 tops=tuple(values[v.number] for v in step.tops),
+                added=tuple(values[v.number] for v in step.added),
             )
             for step in self.steps
         )

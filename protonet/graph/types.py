@@ -103,8 +103,7 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
 def _top_is_low_precision(step: Step, place: int, values: dict[Value, Type]) -> bool:
     """Whether a top is stored in 16 bits."""
     if step.is_view:
-        # the same memory
-        return step.bottoms[min(place, len(step.bottoms) - 1)] in values
+        return step.beneath(place) in values  # the same memory
     if step.layer.traits.low_precision is LowPrecision.ALWAYS:
         return True
     every = bool(step.bottoms) and all(bottom in values for bottom in step.bottoms)

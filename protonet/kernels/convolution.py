@@ -12,6 +12,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
+from protonet.kernels.combine import Combine
 from protonet.kernels.kernel import OTHERWISE, STORED, Algorithm, Condition, Kernel
 from protonet.kernels.windows import MODEST, Windows
 
@@ -64,6 +65,7 @@ class Convolve(Kernel):
             )  # so that the memory is counted
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
+        self._sum: Combine | None = None
 
     keeps_weights = False
     """Whether weights and factors change before ``forget_weights`` only, and may be kept packed."""
@@ -80,9 +82,11 @@ class Convolve(Kernel):
         *,
         factor: Array | None = None,
         rectify: bool = False,
+        addend: Array | None = None,
     ) -> None:
-        """Write ``factor`` (1) times the convolution of ``x``, plus ``bias`` (0), to ``y``:
-        ``factor`` and ``bias`` are per output. With ``rectify`` negative values become 0.
+        """Write ``factor`` (1) times the convolution of ``x``, plus ``bias`` (0) and ``addend``
+        (0), to ``y``: ``factor`` and ``bias`` are per output, ``addend`` has the shape of ``y``.
+        With ``rectify`` negative values become 0.
         """
         xp, weight = self.xp, w.reshape(self._weight)
         results = y.reshape(self.items, *self._result)
@@ -93,8 +97,16 @@ class Convolve(Kernel):
             xp.multiply(flat, factor[:, None], out=flat)
         if bias is not None:
             xp.add(flat, bias[:, None], out=flat)
+        if addend is not None:
+            xp.add(y, addend, out=y)
         if rectify:
             xp.maximum(y, 0.0, out=y)
+
+    def add(self, y: Array, addend: Array, *, rectify: bool) -> None:
+        """Add to a result, in a pass of its own."""
+        if self._sum is None:
+            self._sum = Combine.make(self.device, self.dtype, self._flat, 2)
+        self._sum.weighted_sum([y, addend], (1.0, 1.0), y, rectify=rectify)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         """Write the gradient of ``x`` to ``dx``."""
@@ -163,6 +175,7 @@ class NativeConvolve(Convolve, processor="native"):
         self._packed: Array | None = None
         self._depthwise = DEPTHWISE.holds(channels, group)
         self._counts = (channels, outputs, group)
+        self._adds = self.dtype == np.float32 and not self._depthwise
 
     @cached_property
     def _native(self) -> Any:
@@ -195,13 +208,19 @@ class NativeConvolve(Convolve, processor="native"):
         *,
         factor: Array | None = None,
         rectify: bool = False,
+        addend: Array | None = None,
     ) -> None:
+        if addend is not None and not self._adds:
+            self.forward(x, w, bias, y, factor=factor)
+            self.add(y, addend, rectify=rectify)
+            return
+        given = () if addend is None else (addend,)
         if self._depthwise:
             self._native.forward(x, self._scaled_by(factor, w), bias, y, rectify)
         elif self.keeps_weights and self._native.packed_size():
-            self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify)
+            self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify, *given)
         else:
-            self._native.forward(x, w, factor, bias, y, rectify)
+            self._native.forward(x, w, factor, bias, y, rectify, *given)
 
     def forget_weights(self) -> None:
         self._packed = self._scaled = None

@@ -44,10 +44,9 @@ class Kind(Enum):
     written in the letters that are the values.
 
     A kind is affine if y is a factor times x plus a shift, for each channel (axis 1) or the same
-    for all; such layers have the method ``affine`` (``layers.affine``).
-
-    Any layer may be LINEAR or RECTIFIER. The kinds of scaling, shifting, normalization and powers
-    are only for the types Scale, Bias, BatchNorm and Power, whose parameters other layers read.
+    for all; such layers have the method ``affine`` (``layers.affine``). Any layer may be LINEAR or
+    RECTIFIER. The kinds of scaling, shifting, normalization and powers are only for the types
+    Scale, Bias, BatchNorm and Power, whose parameters other layers read.
     """
 
     CONVOLUTION = "C"
@@ -72,6 +71,8 @@ class Kind(Enum):
     """The same factor and shift for all; affine."""
     POWER = "P"
     """A power of a linear function."""
+    SUM = "A"
+    """Of two bottoms, with a ReLU. A layer that it is fused into gets the other as last bottom."""
     RECTIFIER = "R"
     """y = max(x, 0) and nothing else."""
 
@@ -100,14 +101,12 @@ class Traits:
     - ``recomputable``: ``forward`` is cheap, deterministic and writes only its tops (and scratch,
       with the same values): it may run a second time before a backward pass.
     - ``capturable``: the passes launch the same work for every batch, independent of values and of
-      the number of passes, so that a CUDA graph can capture them. Layers without bottoms are
-      never captured.
+      the number of passes, for a CUDA graph to capture. Layers without bottoms never are.
     - ``rewrites``: the indices of parameters whose gradient ``backward`` overwrites instead of
       adding to it, if they are ``rewritten``.
     - ``low_precision``: when the tops may be stored in 16 bits.
     - ``in_kernels``: the passes do all arithmetic in kernels (``Kernel.make``) that ``build``
-      makes, or only move values; so they take 16 bits if those kernels do. Other layers get
-      copies in float32.
+      makes, or only move values; they take 16 bits if those do. Others get float32 copies.
     - ``kind``: its role in fusion.
     - ``absorbs``: the passes also compute the layers in ``self.fused``: any chain that the table
       of ``graph.fusion`` allows after its kind. Without it, no layer is fused into this one.
@@ -132,10 +131,8 @@ class Traits:
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that a layer declares: its shape and initial values.
-
-    ``lr_mult`` and ``decay_mult`` override what the prototxt says (BatchNorm's statistics);
-    ``values`` are used instead of a filler.
+    """A parameter that a layer declares: its shape and initial values (``values`` instead of a
+    filler); ``lr_mult``, ``decay_mult`` override what the prototxt says (BatchNorm's statistics).
     """
 
     shape: Shape
@@ -151,11 +148,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class LayerContext:
-    """The settings of a run that its layers may use; never arrays.
-
-    Names of files are relative to the working directory, or ``folder``. ``threads`` decode;
-    ``python_layers`` allows layers that run users' code or write files. ``ranks`` share out batches
-    or have one each (``batch_per_rank``; ``sync_batch_norm``); ``shards`` have own databases.
+    """The settings of a run that its layers may use; never arrays. Names of files are relative to
+    the working directory, or ``folder``. ``threads`` decode; ``python_layers`` allows layers that
+    run users' code or write files. ``ranks`` share out batches or have one each
+    (``batch_per_rank``; ``sync_batch_norm``); ``shards`` have own databases.
     """
 
     folder: Path = field(default_factory=Path)
@@ -185,6 +181,11 @@ class Fused:
     def rectify(self) -> bool:
         """Whether the last of them is a rectifier."""
         return bool(self.layers) and self.layers[-1].traits.kind is Kind.RECTIFIER
+
+    @property
+    def adds(self) -> bool:
+        """Whether one of them adds the last bottom."""
+        return any(layer.traits.kind is Kind.SUM for layer in self.layers)
 
 
 class Layer:
@@ -317,9 +318,8 @@ class Owner(Layer):
 
 
 class Stateful(Owner):
-    """A layer that loads data, or has state between passes: its passes cannot be repeated.
-
-    Layers with files, threads or a position in a stream derive from it.
+    """A layer that loads data, or has state between passes, which cannot be repeated: layers with
+    files, threads or a position in a stream.
     """
 
     def state(self) -> dict[str, Any]:

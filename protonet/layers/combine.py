@@ -66,7 +66,9 @@ class Eltwise(Layer):
                 ("eltwise_param", "coeff"),
             )
         self.coeffs = tuple(spec.coeff) or (1.0,) * count
-        self.traits = replace(self.traits, backward_reads=frozenset())
+        adds = self.operation == EltwiseParameter.SUM and self.coeffs == (1.0, 1.0)
+        kind = Kind.SUM if adds else Kind.RECTIFIABLE
+        self.traits = replace(self.traits, backward_reads=frozenset(), kind=kind)
         if self.operation == EltwiseParameter.PROD:
             reads = {Reads.BOTTOMS} if self.stable else {Reads.BOTTOMS, Reads.TOPS}
             self.traits = replace(self.traits, backward_reads=frozenset(reads))

@@ -170,11 +170,12 @@ class Convolution(ConvolutionBase):
         self._chain.forget()
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        w, rectify, addend = self.params[0].data, self.fused.rectify, None
         factor, shift = self._chain.compose(None, self.bias)
+        if self.fused.adds:
+            *bottoms, addend = bottoms
         for x, y in zip(bottoms, tops, strict=True):
-            self._convolve.forward(
-                x, self.params[0].data, shift, y, factor=factor, rectify=self.fused.rectify
-            )
+            self._convolve.forward(x, w, shift, y, factor=factor, rectify=rectify, addend=addend)
 
     def backward(
         self,

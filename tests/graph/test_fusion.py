@@ -14,6 +14,7 @@ from protonet.graph.fusion import fuse, fusions
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.proto.text import Source, read_net
 from protonet.train.trainer import Trainer
@@ -72,6 +73,34 @@ QUOTIENTS = PRODUCTS.replace("PROD", "PROD stable_prod_grad: false").replace(
     'bottom: "b" bottom: "e" bottom: "b"', 'bottom: "b" bottom: "a" bottom: "b"'
 )
 MAXIMA = SUMMED.replace("COEFFS", "").replace("OPERATION", "operation: MAX")
+RESIDUAL = """
+layer { name: "s" type: "Convolution" bottom: "x" top: "s"
+  convolution_param { num_output: 6 kernel_size: 1 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "a" type: "Convolution" bottom: "x" top: "a"
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1 bias_term: false
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "ab" type: "BatchNorm" bottom: "a" top: "a" }
+layer { name: "ak" type: "Scale" bottom: "a" top: "a" scale_param { bias_term: true } }
+layer { name: "e" type: "Eltwise" bottom: "s" bottom: "a" top: "e" }
+layer { name: "er" type: "ReLU" bottom: "e" top: "e" }
+layer { name: "b" type: "Convolution" bottom: "e" top: "b"
+  convolution_param { num_output: 6 kernel_size: 1 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "br" type: "ReLU" bottom: "b" top: "b" }
+layer { name: "c" type: "DepthwiseConvolution" bottom: "b" top: "c"
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "f" type: "Eltwise" bottom: "c" bottom: "e" top: "f" }
+layer { name: "g" type: "Convolution" bottom: "f" top: "g"
+  convolution_param { num_output: 6 kernel_size: 1 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "h" type: "Convolution" bottom: "f" top: "h"
+  convolution_param { num_output: 6 kernel_size: 1 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "hr" type: "ReLU" bottom: "h" top: "h" }
+layer { name: "i" type: "Eltwise" bottom: "g" bottom: "h" top: "i" }
+layer { name: "ir" type: "ReLU" bottom: "i" top: "j" }
+layer { name: "o" type: "InnerProduct" bottom: "j" top: "o"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.001 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
+"""
 CHAINS = """
 layer { name: "c" type: "Convolution" bottom: "x" top: "c"
   convolution_param { num_output: 6 kernel_size: 3 weight_filler { type: "gaussian" std: 0.1 } } }
@@ -98,8 +127,17 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "o" bottom: "t" top: "loss" }
 """
 TEXTS = pytest.mark.parametrize(
     "text",
-    [RECTIFIED, NORMALIZED, SUMS, PRODUCTS, QUOTIENTS, MAXIMA, CHAINS],
-    ids=["rectified", "normalized", "sums", "products", "quotients", "maxima", "chains"],
+    [RECTIFIED, NORMALIZED, SUMS, PRODUCTS, QUOTIENTS, MAXIMA, RESIDUAL, CHAINS],
+    ids=[
+        "rectified",
+        "normalized",
+        "sums",
+        "products",
+        "quotients",
+        "maxima",
+        "residual",
+        "chains",
+    ],
 )
 
 
@@ -158,6 +196,46 @@ def test_what_is_fused() -> None:
     for text in (SUMS, PRODUCTS, MAXIMA):
         net = Net(planned(text), Device("cpu"), packed=True)
         assert fusions(net.plan) == [("e", ["r"]), ("f", ["q"])]
+
+
+def test_a_convolution_adds_what_was_computed_before_it() -> None:
+    """``g`` cannot: ``h``, which it would add, comes later, and is rectified before the sum."""
+    net = Net(planned(RESIDUAL), Device("cpu"), packed=True)
+    assert fusions(net.plan) == [
+        ("ab", ["ak"]),
+        ("e", ["er"]),
+        ("b", ["br"]),
+        ("h", ["hr"]),
+        ("i", ["ir"]),
+    ]
+    net = Net(planned(RESIDUAL, TEST), Device("cpu"), packed=True)
+    assert fusions(net.plan) == [
+        ("a", ["ab", "ak", "e", "er"]),
+        ("b", ["br"]),
+        ("c", ["f"]),
+        ("h", ["hr"]),
+        ("i", ["ir"]),
+    ]
+    a = next(step for step in net.plan.steps if step.name == "a")
+    assert [value.name for value in a.added] == ["s"]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tuned", [True, False])
+def test_sums_fused_into_convolutions(tuned: bool, precision: str) -> None:
+    """Also for another batch, in the definition, in the net whose weights are kept."""
+    found, shape = [], (2, 5, 9, 11)
+    for options in ({"fuse": False}, {}, {"keep_weights": True}):
+        device = Device("cpu", tuned=tuned)
+        dtype = type_of(precision)
+        how: dict[str, Any] = {"precision": dtype, "packed": True, **options}
+        net = Net(planned(RESIDUAL, TEST), device, seed=5, gradients=False, **how)
+        net.reshape({"x": shape, "t": (2, 4)})
+        net.inputs["x"].data[...] = np.random.default_rng(1).normal(size=shape)
+        net.inputs["t"].data[...] = 0
+        net.forward()
+        found.append(net.loss())
+    np.testing.assert_allclose(found[1:], found[0], rtol=1e-5 if precision == "float32" else 0.02)
 
 
 def test_chains_of_affine_layers() -> None:

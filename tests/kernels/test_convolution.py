@@ -97,16 +97,18 @@ def test_every_instruction_set_meets_the_definition(
 
     def passes(kernel: Convolve, dtype: type) -> list[np.ndarray]:
         a, b, c, d = (each.astype(dtype) for each in (x, w, bias, dy))
-        y, rectified, kept = np.full((3, *d.shape), np.nan, dtype)
+        y, rectified, added, kept, kept_added = np.full((5, *d.shape), np.nan, dtype)
         dx, dw = np.full(a.shape, np.nan, dtype), np.ones(b.shape, dtype)
         kernel.forward(a, b, None, y)
         kernel.forward(a, b, c, rectified, factor=c * c, rectify=True)
+        kernel.forward(a, b, c, added, factor=c * c, rectify=True, addend=d)
         kernel.backward(d, b, dx)
         kernel.learn(d, a, dw)
         kernel.keeps_weights = True
         for _ in range(2):  # the weights are packed once
             kernel.forward(a, b, c, kept, factor=c * c, rectify=True)
-        return [y, rectified, dx, dw, kept]
+            kernel.forward(a, b, c, kept_added, factor=c * c, addend=d)
+        return [y, rectified, added, dx, dw, kept, kept_added]
 
     for found, expected in zip(
         passes(tuned, np.float32), passes(definition, np.float64), strict=True

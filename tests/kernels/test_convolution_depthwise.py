@@ -51,15 +51,16 @@ def arrays(case: Any) -> tuple[tuple[Any, ...], list[np.ndarray]]:
 
 
 def passes(kernel: Convolve, given: list[np.ndarray], dtype: type) -> list[np.ndarray]:
-    """y, y with bias and rectified, dx and 1 + dw."""
+    """y, y with bias and rectified, the same plus dy, dx and 1 + dw."""
     x, w, bias, dy = (each.astype(dtype) for each in given)
-    y, rectified = np.full((2, *dy.shape), np.nan, dtype)
+    y, rectified, added = np.full((3, *dy.shape), np.nan, dtype)
     dx, dw = np.full(x.shape, np.nan, dtype), np.ones(w.shape, dtype)
     kernel.forward(x, w, None, y)
     kernel.forward(x, w, bias, rectified, rectify=True)
+    kernel.forward(x, w, bias, added, rectify=True, addend=dy)
     kernel.backward(dy, w, dx)
     kernel.learn(dy, x, dw)
-    return [y, rectified, dx, dw]
+    return [y, rectified, added, dx, dw]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -86,10 +86,13 @@ class CudaConvolve(Convolve, processor="cuda"):
         *,
         factor: Array | None = None,
         rectify: bool = False,
+        addend: Array | None = None,
     ) -> None:
-        epilogue = Epilogue(factor, bias, rectify)
+        epilogue = Epilogue(factor, bias, rectify and addend is None)
         if self._cudnn is None or not self._cudnn.forward(x, w, y, epilogue):
             self._algorithm.forward(x, w, y, epilogue)
+        if addend is not None:
+            self.add(y, addend, rectify=rectify)
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         if self._cudnn is None or not self._cudnn.backward(dy, w, dx):

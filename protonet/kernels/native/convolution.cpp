@@ -143,22 +143,23 @@ void add_convolution(nb::module_& m) {
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const Convolution& self, Floats x, Floats w, Given factor, Given bias,
-              MutableFloats y, bool rectify) {
+              MutableFloats y, bool rectify, Given addend) {
              nb::gil_scoped_release free;
-             self.forward(x, w, {at(factor), at(bias), rectify}, y);
+             self.forward(x, w, {at(factor), at(bias), rectify, at(addend), y.data()}, y);
            },
            nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
-           nb::arg("y"), nb::arg("rectify"))
+           nb::arg("y"), nb::arg("rectify"), nb::arg("addend").none() = nb::none())
       .def("packed_size", &Convolution::packed_size)
       .def("pack", &Convolution::pack, nb::call_guard<nb::gil_scoped_release>())
       .def("forward_packed",
            [](const Convolution& self, Floats x, Floats packed, Given factor, Given bias,
-              MutableFloats y, bool rectify) {
+              MutableFloats y, bool rectify, Given addend) {
              nb::gil_scoped_release free;
-             self.forward_packed(x, packed, {at(factor), at(bias), rectify}, y);
+             self.forward_packed(x, packed, {at(factor), at(bias), rectify, at(addend), y.data()},
+                                 y);
            },
            nb::arg("x"), nb::arg("packed"), nb::arg("factor").none(), nb::arg("bias").none(),
-           nb::arg("y"), nb::arg("rectify"))
+           nb::arg("y"), nb::arg("rectify"), nb::arg("addend").none() = nb::none())
       .def("backward", &Convolution::backward, nb::call_guard<nb::gil_scoped_release>())
       .def("learn", &Convolution::learn, nb::call_guard<nb::gil_scoped_release>());
 }

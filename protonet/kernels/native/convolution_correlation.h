@@ -1,7 +1,6 @@
 // One correlation of a convolution: rows of weights times the windows of images.
 #pragma once
 
-#include <limits>
 #include <vector>
 
 #include "epilogue.h"
@@ -114,17 +113,17 @@ class Correlation {
               const Epilogue& epilogue) const {
     const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[row] : 1.0f);
     const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[row] : 0.0f);
-    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     for (const Segment& segment : segments) {
       float* to = y + segment.at + row * planes_.size();
       for (Index i = 0; i < segment.length; i += kLanes) {
         const Index here = std::min(kLanes, segment.length - i);
         const Vec total = load(sums + segment.column + i) * factor + bias;
-        // Written this way so that NaN propagates.
-        const Vec value = total < least ? least : total;
-        if (planes_.step.x != 1) {
-          for (Index j = 0; j < here; ++j) to[(i + j) * planes_.step.x] = value[j];
-        } else if (here == kLanes) {
+        if (planes_.step.x != 1) {  // of a backward pass, which has no addend
+          for (Index j = 0; j < here; ++j) to[(i + j) * planes_.step.x] = total[j];
+          continue;
+        }
+        const Vec value = epilogue.finish(total, to + i, here);
+        if (here == kLanes) {
           store(to + i, value);
         } else {
           store_some(to + i, value, here);

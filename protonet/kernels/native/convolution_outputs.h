@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "convolution_way.h"
@@ -139,7 +138,6 @@ class OutputLanes final : public Way, public PackedWay {
   void finish(const float* tile, Index places, Index strip, float* y,
               const Epilogue& epilogue) const {
     const Index width = strips_.width(strip), first = strip * kColumns;
-    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     for (Index v = 0; v < width; v += kLanes) {
       const Index outputs = std::min(kLanes, s_.group_outputs() - first - v);
       if (outputs <= 0) return;
@@ -149,14 +147,13 @@ class OutputLanes final : public Way, public PackedWay {
       const Vec bias =
           epilogue.bias != nullptr ? load_some(epilogue.bias + first + v, outputs) : Vec{};
       Vec square[kLanes];
-      for (Index r = 0; r < places; ++r) {
-        const Vec total = load(tile + r * width + v) * factor + bias;
-        square[r] = total < least ? least : total;  // so that NaN propagates
-      }
+      for (Index r = 0; r < places; ++r) square[r] = load(tile + r * width + v) * factor + bias;
       for (Index r = places; r < kLanes; ++r) square[r] = Vec{};
       transpose(square);
-      for (Index i = 0; i < outputs; ++i)
-        store_some(y + (v + i) * s_.places(), square[i], places);
+      for (Index i = 0; i < outputs; ++i) {
+        float* to = y + (v + i) * s_.places();
+        store_some(to, epilogue.finish(square[i], to, places), places);
+      }
     }
   }
 

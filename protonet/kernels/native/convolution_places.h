@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 
 #include "convolution_way.h"
 #include "gemm.h"
@@ -88,7 +87,6 @@ class PlaceLanes final : public PackedWay {
         for (Index v = 0; v < V; ++v) sums[r][v] += factor * values[v];
       }
     }
-    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
 #pragma GCC unroll 16
     for (Index r = 0; r < R; ++r) {
       const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[r] : 1.0f);
@@ -96,12 +94,11 @@ class PlaceLanes final : public PackedWay {
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v) {
         const Vec total = sums[r][v] * factor + bias;
-        const Vec value = total < least ? least : total;  // so that NaN propagates
         float* to = y + r * s_.places() + v * kLanes;
         if (kPart && v == V - 1)
-          store_some(to, value, rest);
+          store_some(to, epilogue.finish(total, to, rest), rest);
         else
-          store(to, value);
+          store(to, epilogue.finish(total, to, kLanes));
       }
     }
   }

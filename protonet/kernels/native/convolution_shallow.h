@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "convolution_plain.h"
@@ -151,7 +150,6 @@ class Shallow final : public Way, public LearnInPieces {
   template <Index R>
   void run_panel(const float* a, const float* lines, const Index* offsets, Index count, float* y,
                  const Epilogue& epilogue) const {
-    const Vec least = splat(epilogue.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
     // Without a factor, sums begin with the bias, which saves a rounding.
     const float* first = epilogue.factor == nullptr ? epilogue.bias : nullptr;
     const float* last = epilogue.factor == nullptr ? nullptr : epilogue.bias;
@@ -179,10 +177,9 @@ class Shallow final : public Way, public LearnInPieces {
         float* to = y + r * gather_.places() + p;
 #pragma GCC unroll 4
         for (Index v = 0; v < kVectors; ++v) {
+          const Index here = std::clamp<Index>(count - p - v * kLanes, 0, kLanes);
           const Vec total = sums[r][v] * factor + bias;
-          // Written this way so that NaN propagates.
-          const Vec value = total < least ? least : total;
-          store_first(to + v * kLanes, value, std::max<Index>(0, count - p - v * kLanes));
+          store_first(to + v * kLanes, epilogue.finish(total, to + v * kLanes, here), here);
         }
       }
     }

@@ -194,7 +194,6 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
   const Vec factor =
       epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
   const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
-  const Vec least = splat(epilogue.rectify ? 0.0f : -__builtin_inff());
   Vec* pixels = vectors(thread_scratch(Scratch::kImage, (kOut * columns + kLanes) * kLanes));
   const float* from = results + first;
   for (Index n = 0; n < block.images; ++n)
@@ -205,8 +204,7 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
           values[k] = *reinterpret_cast<const Vec*>(from + k * place);
         transform<F::gather_results, kIn, kOut>(values, kIn, out);
         for (Index i = 0; i < kOut * kOut; ++i) {
-          const Vec total = out[i] * factor + bias;
-          pixels[i / kOut * columns + c * kOut + i % kOut] = total < least ? least : total;
+          pixels[i / kOut * columns + c * kOut + i % kOut] = out[i] * factor + bias;
         }
       }
       const Index top = (block.row + r) * kOut;
@@ -218,8 +216,10 @@ void Winograd<F>::finish(const float* results, const Block& block, Index group, 
           float* to = y + (block.image + n) * y_.stride +
                       (first * y_.height + top + i) * y_.width + c;
           const Index here = std::min(kLanes, y_.width - c);
-          for (Index j = 0; j < channels; ++j, to += y_.height * y_.width)
-            here == kLanes ? store(to, square[j]) : store_some(to, square[j], here);
+          for (Index j = 0; j < channels; ++j, to += y_.height * y_.width) {
+            const Vec value = epilogue.finish(square[j], to, here);
+            here == kLanes ? store(to, value) : store_some(to, value, here);
+          }
         }
     }
 }

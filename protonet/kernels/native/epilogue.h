@@ -2,16 +2,31 @@
 
 #include "vec.h"
 
-// Applied to sums before they are stored: an optional factor and bias for each row, and an optional
-// ReLU. A missing factor is 1, a missing bias 0.
+// Applied to sums before they are stored: an optional factor and bias for each row, an optional
+// addend of the results, and an optional ReLU. A missing factor is 1, a missing bias 0.
 struct Epilogue {
   const float* factor = nullptr;
   const float* bias = nullptr;
   bool rectify = false;
+  const float* addend = nullptr;   // laid out as the results
+  const float* results = nullptr;  // the first of them; needed with an addend
 
   // The same for rows from this one on.
   Epilogue from(Index row) const {
     return {factor == nullptr ? nullptr : factor + row, bias == nullptr ? nullptr : bias + row,
-            rectify};
+            rectify, addend, results};
   }
+
+  // The `count` values to be stored at `to`, from sums after factor and bias.
+  Vec finish(Vec total, const float* to, Index count) const {
+    if (addend != nullptr) {
+      const float* other = addend + (to - results);
+      total += count == kLanes ? load(other) : load_some(other, count);
+    }
+    return rectify ? rectified(total) : total;
+  }
+
+ private:
+  // Written this way so that NaN propagates.
+  static Vec rectified(Vec x) { return x < Vec{} ? Vec{} : x; }
 };
