@@ -1,8 +1,9 @@
 """A watch over the machines of a training: whether each can still be reached.
 
 mpiexec ends all ranks when one of them ends. It notices nothing when a machine or the network
-between machines fails, and MPI then waits for ever. So neighbouring ranks tell each other, once a
-second and through MPI, that they run. A rank that is busy or slow still tells: a thread does it.
+between machines fails, and MPI then waits for ever. So neighbouring ranks, and the first ranks of
+all machines, tell each other, once a second and through MPI, that they run. A rank that is busy or
+slow still tells: a thread does it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ VARIABLE = "PROTONET_RANK_TIMEOUT"
 _TELLING = 1.0
 """Seconds between messages, where the patience is long enough."""
 _SAME_LOSS = 1.0
-"""Seconds that other ranks wait: a loss that rank 0 notices too is told by rank 0."""
+"""Seconds that other ranks wait: a loss that rank 0 notices too is told by rank 0, and by the
+first of two that have lost each other."""
 _RUNS, _LEAVES = -1, -2
 """Words of the messages; others are the rank of whose loss they tell."""
 
@@ -85,7 +87,8 @@ class _Neighbour:
 
 
 class Watch:
-    """Exchanges messages with the two neighbours of a rank, on a thread, until ``leave``.
+    """Exchanges messages with the two neighbours of a rank, on a thread, until ``leave``. The first
+    ranks of all machines are neighbours, too: a sum may need the link between any two of them.
 
     Args:
         comm: a communicator that nothing else uses.
@@ -106,9 +109,11 @@ class Watch:
         rank, size = comm.rank, len(hosts)
         self._rank, self._hosts, self._patience = rank, hosts, patience
         self._on_lost, self._on_told = on_lost, on_told
+        others, firsts = {(rank - 1) % size, (rank + 1) % size}, set(map(hosts.index, hosts))
+        if rank in firsts:
+            others |= firsts - {rank}
         self._neighbours = [
-            _Neighbour(comm, other, far=hosts[other] != hosts[rank])
-            for other in sorted({(rank - 1) % size, (rank + 1) % size})
+            _Neighbour(comm, other, far=hosts[other] != hosts[rank]) for other in sorted(others)
         ]
         self._every = min(_TELLING, patience / 10)
         self._leaving = threading.Event()
@@ -163,7 +168,7 @@ class Watch:
     def _lose(self, rank: int) -> None:
         self._pass_on(rank)
         if self._rank:
-            time.sleep(_SAME_LOSS)
+            time.sleep(_SAME_LOSS * (1 if self._rank < rank else 2))
         self._on_lost(
             f"rank {rank} on {self._hosts[rank]} cannot be reached: nothing was heard of it for "
             f"{self._patience:g} seconds"

@@ -1,4 +1,4 @@
-"""Two machines on this one: network namespaces, each with an address, and the link between them."""
+"""Machines on this one: network namespaces, each with an address, and the links between them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from tests.ranks.started import MPIEXEC, environment
 
 _LAUNCHER = """#!/bin/sh
 # mpiexec calls it as it calls ssh: -x HOST COMMAND
+host=$2
 shift 2
-exec {inside} sh -c "$*"
+case $host in
+{cases}
+esac
 """
+_LETTERS = "abcdefgh"
 _LINK = "veth0"
 """The name of the link on either machine."""
 _REFUSED = ("not permitted", "Permission denied", "not supported", "Unknown device type")
@@ -29,25 +33,50 @@ _REFUSED = ("not permitted", "Permission denied", "not supported", "Unknown devi
 
 
 class Machines:
-    """Namespaces ``a`` and ``b`` with the addresses 10.77.0.1 and 10.77.0.2."""
+    """Namespaces ``a``, ``b`` and so on with the addresses 10.77.0.1, 10.77.0.2 and so on. Two have
+    a link; more are linked to a switch, in a namespace of its own.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        self.names = tuple(f"protonet{os.getpid()}{letter}" for letter in "ab")
+    def __init__(self, folder: Path, count: int) -> None:
+        self.names = tuple(f"protonet{os.getpid()}{letter}" for letter in _LETTERS[:count])
+        self.addresses = [f"10.77.0.{number}" for number in range(1, count + 1)]
+        self._switch = f"protonet{os.getpid()}switch"
         self._launcher = folder / "launcher"
-        self._launcher.write_text(_LAUNCHER.format(inside=shlex.join(self._inside(1))))
+        cases = (
+            f'{address}) exec {shlex.join(self._inside(number))} sh -c "$*" ;;'
+            for number, address in enumerate(self.addresses)
+        )
+        self._launcher.write_text(_LAUNCHER.format(cases="\n".join(cases)))
         self._launcher.chmod(0o755)
 
     def connect(self) -> None:
-        """Make the namespaces and the link."""
+        """Make the namespaces and the links."""
         for name in self.names:
             _ip("netns", "add", name)
         ends = [["name", _LINK, "netns", name] for name in self.names]
-        _ip("link", "add", *ends[0], "type", "veth", "peer", *ends[1])
-        for number, name in enumerate(self.names, 1):
-            _ip("-n", name, "address", "add", f"10.77.0.{number}/24", "dev", _LINK)
+        if len(ends) == 2:
+            _ip("link", "add", *ends[0], "type", "veth", "peer", *ends[1])
+        else:
+            self._connect_by_switch(ends)
+        for address, name in zip(self.addresses, self.names, strict=True):
+            _ip("-n", name, "address", "add", f"{address}/24", "dev", _LINK)
             for device in ("lo", _LINK):
                 _ip("-n", name, "link", "set", device, "up")
         self._wait_for_link()
+
+    def _connect_by_switch(self, ends: Sequence[Sequence[str]]) -> None:
+        _ip("netns", "add", self._switch)
+        _ip("-n", self._switch, "link", "add", "bridge", "type", "bridge")
+        _ip("-n", self._switch, "link", "set", "bridge", "up")
+        for number, end in enumerate(ends):
+            port = f"port{number}"
+            _ip("link", "add", *end, "type", "veth", "peer", "name", port, "netns", self._switch)
+            _ip("-n", self._switch, "link", "set", port, "master", "bridge", "up")
+
+    def separate(self, one: int, other: int) -> None:
+        """Let two machines reach each other no more; they reach the others."""
+        for here, there in ((one, other), (other, one)):
+            _ip("-n", self.names[here], "route", "add", "blackhole", f"{self.addresses[there]}/32")
 
     def cut(self) -> None:
         """Take the link down."""
@@ -67,8 +96,8 @@ class Machines:
     def start(
         self, arguments: Sequence[object], folder: Path, **more: str
     ) -> subprocess.Popen[str]:
-        """``protonet`` on two ranks, one on each machine."""
-        hosts = ["-hosts", "10.77.0.1,10.77.0.2", "-n", "2", "-ppn", "1"]
+        """``protonet`` on as many ranks, one on each machine."""
+        hosts = ["-hosts", ",".join(self.addresses), "-n", str(len(self.addresses)), "-ppn", "1"]
         command = [MPIEXEC, "-launcher-exec", self._launcher, *hosts, sys.executable]
         return subprocess.Popen(
             [*self._inside(0), *map(str, [*command, "-m", "protonet", *arguments])],
@@ -89,7 +118,7 @@ class Machines:
 
     def remove(self) -> None:
         """End what runs there, and remove the namespaces."""
-        for name in self.names:
+        for name in (*self.names, self._switch):
             for pid in _run("ip", "netns", "pids", name).stdout.split():
                 with suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
@@ -107,7 +136,7 @@ class Machines:
     def _inside(self, number: int) -> list[str]:
         """The beginning of a command on a machine, which has a name of its own there."""
         name = self.names[number]
-        named = ["sh", "-c", 'hostname "$0" && exec "$@"', "ab"[number]]
+        named = ["sh", "-c", 'hostname "$0" && exec "$@"', _LETTERS[number]]
         return ["ip", "netns", "exec", name, "unshare", "--uts", *named]
 
 
@@ -131,12 +160,12 @@ def _read(pid: int) -> str:
 
 
 @contextmanager
-def two_machines(folder: Path) -> Iterator[Machines]:
-    """Two machines; the test is skipped where this machine does not allow them."""
+def machines_on(folder: Path, count: int = 2) -> Iterator[Machines]:
+    """Machines; the test is skipped where this machine does not allow them."""
     missing = [name for name in ("ip", "unshare", "hostname") if shutil.which(name) is None]
     if missing:
-        pytest.skip(f"two machines need the command {missing[0]}")
-    made = Machines(folder)
+        pytest.skip(f"machines need the command {missing[0]}")
+    made = Machines(folder, count)
     try:
         try:
             made.connect()

@@ -1,4 +1,4 @@
-"""A training on two machines whose link is cut."""
+"""Trainings on machines whose link is cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from protonet.errors import DeviceError
 from tests.jobs.training.test_join import RANDOM, SOLVER
 from tests.ranks.agreement import digits
-from tests.ranks.machines import two_machines
+from tests.ranks.machines import machines_on
 from tests.ranks.started import protonet
 
 LONG = SOLVER.replace("max_iter: 100", "max_iter: 800")
@@ -43,7 +43,7 @@ def test_the_link_is_cut_and_the_training_resumed(tmp_path: Path) -> None:
     """
     cut, whole = (digits(tmp_path / name, RANDOM, long=LONG) for name in ("cut", "whole"))
     arguments = ["train", "--quiet", "--solver", "long.prototxt", "--out", "run"]
-    with two_machines(tmp_path) as machines, ThreadPoolExecutor() as pool:
+    with machines_on(tmp_path) as machines, ThreadPoolExecutor() as pool:
         uncut = pool.submit(protonet, *arguments, "--ranks", 2, folder=whole)
         process = machines.start(arguments, cut, PROTONET_RANK_TIMEOUT=str(PATIENCE))
         wait_for(lambda: iteration(cut) >= 60, process)
@@ -70,3 +70,22 @@ def test_the_link_is_cut_and_the_training_resumed(tmp_path: Path) -> None:
         assert uncut.result().returncode == 0, uncut.result().stderr
     name = "long_iter_800.caffemodel"
     assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_two_of_four_machines_that_reach_each_other_no_more(tmp_path: Path) -> None:
+    """The first and the third are no neighbours in the order of ranks: all ranks end with a message
+    all the same.
+    """
+    folder = digits(tmp_path, RANDOM, long=LONG.replace("max_iter: 800", "max_iter: 100000"))
+    arguments = ["train", "--quiet", "--solver", "long.prototxt", "--out", "run"]
+    with machines_on(tmp_path, 4) as machines:
+        process = machines.start(arguments, folder, PROTONET_RANK_TIMEOUT="3")
+        wait_for(lambda: iteration(folder) >= 20, process)
+        machines.separate(0, 2)
+        began = time.monotonic()
+        _, told = process.communicate(timeout=30)
+        wait_for(lambda: not any(machines.processes(number) for number in range(4)))
+        assert time.monotonic() - began < 13
+    assert process.returncode == DeviceError.exit_code
+    assert "error: rank 2 on c cannot be reached: nothing was heard of it for 3 s" in told
+    assert told.count("error:") == 1

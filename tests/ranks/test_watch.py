@@ -57,6 +57,43 @@ time.sleep(10)
     assert message in first + third
 
 
+def test_a_link_between_machines_that_are_no_neighbours(tmp_path: Path) -> None:
+    """Of four in a ring, the first and the third: both notice, and tell the others."""
+    program = WATCHED.replace("HOSTS", '["a", "b", "c", "d"]').replace("PATIENCE", "1")
+    told = on_ranks(
+        4,
+        program.replace("comm.Dup()", "Cut(comm.Dup())").replace(
+            "watching =",
+            """
+class Cut:
+    "Loses what the first and the third send each other."
+    def __init__(self, comm):
+        self.comm, self.rank, self.Irecv = comm, comm.rank, comm.Irecv
+    def Isend(self, word, other):
+        lost = {rank, other} == {0, 2}
+        return MPI.REQUEST_NULL if lost else self.comm.Isend(word, other)
+watching =""",
+        )
+        + """
+assert over.wait(10)
+os.write(1, f"{rank}: {found}\\n".encode())
+comm.Barrier()
+if rank == 0:
+    time.sleep(0.3)
+    comm.Abort(0)
+time.sleep(10)
+""",
+        tmp_path,
+    )
+    first, second, third, fourth = sorted(told.splitlines())
+    lost = "rank {} on {} cannot be reached: nothing was heard of it for 1 seconds"
+    assert (second, fourth) == ("1: [()]", "3: [()]")
+    # Whoever notices first tells the ring, which tells the other.
+    assert first in (f"0: [{each}]" for each in ((lost.format(2, "c"),), ()))
+    assert third in (f"2: [{each}]" for each in ((lost.format(0, "a"),), ()))
+    assert "cannot be reached" in first + third
+
+
 def test_a_slow_rank_is_waited_for_and_all_leave_together(tmp_path: Path) -> None:
     """Also the one that stood still: it has heard nothing meanwhile."""
     program = WATCHED.replace("HOSTS", '["a", "b", "b"]').replace("PATIENCE", "2")
