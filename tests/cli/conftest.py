@@ -6,28 +6,29 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Forks
+
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as made:
+        yield made
+
+
 @pytest.fixture
-def protonet(tmp_path: Path) -> Program:
-    """Runs ``protonet`` with the given arguments in the test's folder, its output piped."""
+def protonet(forks: Forks, tmp_path: Path) -> Program:
+    """Runs ``protonet`` with the given arguments in the test's folder, its output in files."""
 
     def run(*arguments: object, text: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "protonet", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            input=text,
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "80"},
-            timeout=120,
-        )
+        environment = {**os.environ, "COLUMNS": "80"}
+        return forks.run([*map(str, arguments)], tmp_path, environment, text)
 
     return run
 
