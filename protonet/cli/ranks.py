@@ -13,6 +13,7 @@ import click
 from protonet.cli.terminal import complain, note
 from protonet.jobs.tasks.failures import REPORTED, failure_of
 from protonet.ranks.communicator import RESUMABLE, Communicator
+from protonet.ranks.guard import guard, is_unguarded
 from protonet.ranks.launch import launch, leave_sign
 from protonet.ranks.mpi import communicator, number_of_ranks
 
@@ -72,6 +73,8 @@ def started_ranks(ctx: click.Context, wanted: int | None, remedy: str = RESUMABL
         if ended.message:
             complain(ended.message)
         ctx.exit(ended.code)
+    if is_unguarded():
+        ctx.exit(guard([*_command(), *sys.argv[1:]], complain, remedy))
     ranks = communicator()
     leave_sign(ranks.rank)
     return ranks

@@ -23,7 +23,7 @@ from protonet.ranks.communicator import RESUMABLE
 from protonet.ranks.mpi import MISSING
 
 _PR_SET_PDEATHSIG = 1
-_SIGNS = "PROTONET_RANKS"
+SIGNS = "PROTONET_RANKS"
 """Variable with the folder in which ranks that `launch` starts leave their process numbers."""
 
 
@@ -37,7 +37,7 @@ class Ended:
 
 def leave_sign(rank: int) -> None:
     """Tell a launcher that waits for it which rank this process is."""
-    if folder := os.environ.get(_SIGNS):
+    if folder := os.environ.get(SIGNS):
         (Path(folder) / str(os.getpid())).write_text(str(rank), encoding="ascii")
 
 
@@ -61,10 +61,10 @@ def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> End
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-            env={**os.environ, **_terminal(), _SIGNS: signs},
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
+            env={**os.environ, **_terminal(), SIGNS: signs},
         ) as process,
-        _passing_on(process),
+        passing_on(process),
         _Watch(Path(signs), count) as watch,
     ):
         told = _Launcher(process).told()
@@ -81,15 +81,17 @@ def _terminal() -> Mapping[str, str]:
     return {"FORCE_COLOR": "1", "COLUMNS": str(size.columns), "LINES": str(size.lines)}
 
 
-def _end_with_parent() -> None:
-    """In a new process: get SIGTERM when the parent ends, also by a kill."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """In a new process: get a signal when the parent ends, also by a kill."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 @contextmanager
-def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def passing_on(
+    process: subprocess.Popen[bytes],
+    signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> Iterator[None]:
     """In the block, pass signals on; mpiexec tells them to all ranks."""
-    signals = (signal.SIGINT, signal.SIGTERM)
     former = {s: signal.signal(s, lambda number, _: process.send_signal(number)) for s in signals}
     try:
         yield

@@ -28,7 +28,7 @@ _SUMS_AT_ONCE = 4
 """MPI takes memory for each sum. That of a few, of a megabyte each, is used again, and stays in the
 processor's cache; for all sums of 51 MiB the system must give it anew, and they take twice as long.
 """
-_PASSED_ON = 0.3
+PASSED_ON = 0.3
 """Seconds in which launchers read what was printed: they pass nothing on after an abort."""
 _ENDED = 5
 """Seconds in which MPI must end the ranks."""
@@ -217,7 +217,7 @@ class MPICommunicator(Communicator):
         """End every rank at once with an exit code."""
         sys.stdout.flush()
         sys.stderr.flush()
-        time.sleep(_PASSED_ON)
+        time.sleep(PASSED_ON)
         signal.alarm(_ENDED)  # ends this process where MPI waits for a network that has failed
         self._comm.Abort(code)
         os._exit(code)

@@ -25,6 +25,15 @@ case $host in
 {cases}
 esac
 """
+_CONNECT = """
+import errno, socket, sys, time
+end = time.monotonic() + 10
+while time.monotonic() < end:
+    if socket.socket().connect_ex((sys.argv[1], 9)) == errno.ECONNREFUSED:
+        break
+    time.sleep(0.05)
+"""
+"""Waits until a machine answers that nothing listens there."""
 _LETTERS = "abcdefgh"
 _LINK = "veth0"
 """The name of the link on either machine."""
@@ -86,6 +95,9 @@ class Machines:
         """Take the link up again."""
         _ip("-n", self.names[0], "link", "set", _LINK, "up")
         self._wait_for_link()
+        for name, address in zip(self.names, reversed(self.addresses), strict=True):
+            _ip("-n", name, "neighbour", "flush", "dev", _LINK)  # tries that have failed meanwhile
+            _run("ip", "netns", "exec", name, sys.executable, "-c", _CONNECT, address)
 
     def sent(self) -> int:
         """Bytes that have left ``a`` over the link."""
@@ -112,9 +124,11 @@ class Machines:
     def processes(self, number: int) -> list[int]:
         """The processes on a machine that are ranks."""
         pids = [int(pid) for pid in _run("ip", "netns", "pids", self.names[number]).stdout.split()]
-        return [
+        found = [
             pid for pid in pids if "protonet\0train" in _read(pid) and "-hosts" not in _read(pid)
         ]
+        parents = set(map(_parent, found))
+        return [pid for pid in found if pid not in parents]
 
     def remove(self) -> None:
         """End what runs there, and remove the namespaces."""
@@ -151,6 +165,12 @@ def _ip(*arguments: str) -> str:
         raise PermissionError(told)
     assert done.returncode == 0, told
     return done.stdout
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def _read(pid: int) -> str:
