@@ -94,7 +94,7 @@ class OutputLanes final : public Way, public PackedWay {
                  float* y, const Epilogue& epilogue) const {
     const Kind& kind = *find_kind(block);
     const Panels panels(block.rows * gather_.columns());
-    const Index size = panels.rows * depth_ + kLanes;
+    const Index size = offset(panels, panels.count) + kLanes;
     float* places = thread_scratch(Scratch::kStrips, block.images * size);
     for (Index n = 0; n < block.images; ++n)
       pack_image({block.image + n, 1, block.row, block.rows}, kind, panels, x, places + n * size);
@@ -104,28 +104,55 @@ class OutputLanes final : public Way, public PackedWay {
         float* to = y + (block.image + n) * s_.y_stride() + block.row * gather_.columns() +
                     s * kColumns * s_.places();
         for (Index p = 0; p < panels.count; ++p) {
-          multiply_panels(panels.height(p), strips_.width(s), depth_,
-                          places + n * size + panels.first(p) * depth_,
-                          packed + s * kColumns * depth_, tile, false);
+          fetch_results(to + panels.first(p), panels.height(p), strips_.columns(s), epilogue);
+          // Weights of the next strip, a part in each of the panels.
+          const Index part = n * panels.count + p, parts = block.images * panels.count;
+          multiply_panels<true>(panels.height(p), strips_.width(s), depth_,
+                                places + n * size + offset(panels, p),
+                                packed + s * kColumns * depth_, tile, false,
+                                packed + ((s + 1) * parts + part) * kColumns * depth_ / parts);
           finish(tile, panels.height(p), s, to + panels.first(p), epilogue);
         }
       }
   }
 
+  // Begin to load the lines that results are written to, and those that are added to them: they
+  // are planes apart, which processors do not foresee.
+  void fetch_results(const float* to, Index places, Index outputs,
+                     const Epilogue& epilogue) const {
+    const Index end = places - 1;
+    for (Index i = 0; i < outputs; ++i, to += s_.places()) {
+      __builtin_prefetch(to, 1);
+      __builtin_prefetch(to + end, 1);
+      if (epilogue.addend == nullptr) continue;
+      const float* other = epilogue.addend + (to - epilogue.results);
+      __builtin_prefetch(other);
+      __builtin_prefetch(other + end);
+    }
+  }
+
+  // Where a panel of places begins. The space between panels keeps equal places of them from
+  // falling into the same lines of the L1 cache.
+  Index offset(const Panels& panels, Index panel) const {
+    return panels.first(panel) * depth_ + panel * kLanes;
+  }
+
   // The values under the taps of the places of one image, panel by panel.
   void pack_image(const Block& block, const Kind& kind, const Panels& panels, const float* x,
                   float* to) const {
-    if (gather_.is_plane()) {
-      const float* image = x + block.image * s_.x_stride() + block.row * gather_.columns();
-      for (Index p = 0; p < panels.count; ++p)
-        pack_places(image + panels.first(p), panels.height(p), to + panels.first(p) * depth_);
+    if (s_.taps() == 1 && s_.pad.y == 0 && s_.pad.x == 0) {
+      const float* from =
+          x + block.image * s_.x_stride() + block.row * s_.stride.y * s_.width;
+      for (Index p = 0; gather_.is_plane() && p < panels.count; ++p)
+        pack_places(from + panels.first(p), panels.height(p), to + offset(panels, p));
+      if (!gather_.is_plane()) pack_strided(from, block.rows, panels, to);
       return;
     }
     float* copied =
         thread_scratch(Scratch::kImage, gather_.copy_size(block, s_.group_channels()));
     gather_.copy(x, s_.x_stride(), s_.group_channels(), block, copied);
     for (Index p = 0; p < panels.count; ++p)
-      copy_rows(copied, kind.offsets.data(), depth_, kind.reads[p], to + panels.first(p) * depth_,
+      copy_rows(copied, kind.offsets.data(), depth_, kind.reads[p], to + offset(panels, p),
                 panels.height(p));
   }
 
@@ -133,6 +160,30 @@ class OutputLanes final : public Way, public PackedWay {
   void pack_places(const float* from, Index count, float* to) const {
     for (Index k = 0; k < depth_; ++k, from += s_.plane(), to += count)
       store(to, load_some(from, count));
+  }
+
+  // Single places with strides, a channel at a time.
+  void pack_strided(const float* from, Index rows, const Panels& panels, float* to) const {
+    const Index columns = gather_.columns();
+    float* line = thread_scratch(Scratch::kImage, panels.rows);
+    for (Index k = 0; k < depth_; ++k, from += s_.plane()) {
+      for (Index r = 0; r < rows; ++r)
+        take_every(from + r * s_.stride.y * s_.width, columns, s_.stride.x, line + r * columns);
+      for (Index p = 0; p < panels.count; ++p) {
+        const Index height = panels.height(p);
+        store_some(to + offset(panels, p) + k * height, load_some(line + panels.first(p), height),
+                   height);
+      }
+    }
+  }
+
+  // to[i] = from[i * step] for i below `count`.
+  static void take_every(const float* from, Index count, Index step, float* to) {
+    Index i = 0;
+    if (step == 2)  // pairs of vectors as long as both are inside the row
+      for (; i + kLanes < count; i += kLanes)
+        store(to + i, evens(load(from + 2 * i), load(from + 2 * i + kLanes)));
+    for (; i < count; ++i) to[i] = from[i * step];
   }
 
   void finish(const float* tile, Index places, Index strip, float* y,

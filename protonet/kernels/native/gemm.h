@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "vec.h"
 
@@ -21,15 +22,18 @@ constexpr Index kColumns = kVectors * kLanes;
 // levels of a sum, they lose fewer digits than one long one.
 constexpr Index kChunk = 64;
 
-// sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors.
-template <Index R, Index V>
-void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on) {
+// sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors. A cache line
+// from `ahead` on is loaded in each step of the depth, for whoever needs it next.
+template <Index R, Index V, bool kAhead = false>
+void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on,
+                   const float* ahead = nullptr) {
   Vec* to = reinterpret_cast<Vec*>(tile);
   for (Index first = 0; first == 0 || first < depth; first += kChunk, go_on = true) {
     Vec sums[R][V];
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
     for (Index k = std::min(kChunk, depth - first); k > 0; --k, a += R, b += V * kLanes) {
+      if constexpr (kAhead) __builtin_prefetch(std::exchange(ahead, ahead + 16));
       Vec columns[V];
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
@@ -51,12 +55,13 @@ void multiply_tile(Index depth, const float* a, const float* b, float* tile, boo
 }
 
 // The same for `rows` rows and `columns` columns, kColumns or half of that.
-inline void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
-                            float* tile, bool go_on) {
+template <bool kAhead = false>
+void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
+                     float* tile, bool go_on, const float* ahead = nullptr) {
   switch (columns == kColumns ? rows : -rows) {
-#define CASE(R)                                                                    \
-  case R: return multiply_tile<R, kVectors>(depth, a, b, tile, go_on);             \
-  case -R: return multiply_tile<R, kVectors / 2>(depth, a, b, tile, go_on);
+#define CASE(R)                                                                               \
+  case R: return multiply_tile<R, kVectors, kAhead>(depth, a, b, tile, go_on, ahead);         \
+  case -R: return multiply_tile<R, kVectors / 2, kAhead>(depth, a, b, tile, go_on, ahead);
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)
