@@ -1,0 +1,97 @@
+// Planes and pixels: the channels of a place far apart, or adjacent.
+#pragma once
+
+#include "pairs.h"
+
+#if defined(__AVX512F__)
+
+inline __mmask16 first_of_16(Index n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
+}
+
+// Up to 16 values as words: in the lower halves, bfloat16.
+WITH_BF16 inline __m512i words_at(const float* p, __mmask16 lanes) {
+  return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes, p)));
+}
+WITH_BF16 inline __m512i words_at(const Bf16* p, __mmask16 lanes) {
+  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, p));
+}
+
+inline void put_words(float* p, __mmask16 lanes, __m512i words) {
+  _mm512_mask_storeu_epi32(p, lanes, _mm512_slli_epi32(words, 16));
+}
+inline void put_words(Bf16* p, __mmask16 lanes, __m512i words) {
+  _mm512_mask_cvtepi32_storeu_epi16(p, lanes, words);
+}
+
+inline void transpose_pairs(__m512i (&v)[16]) {
+  Vec w[16];
+  for (Index i = 0; i < 16; ++i) w[i] = reinterpret_cast<Vec>(v[i]);
+  transpose(w);
+  for (Index i = 0; i < 16; ++i) v[i] = reinterpret_cast<__m512i>(w[i]);
+}
+
+// `count` places of planes as pixels of `pixel` values; those behind the channels are 0.
+template <class T>
+WITH_BF16 void planes_to_pixels(const T* x, Index plane, Index channels, Index count, Bf16* to,
+                                Index pixel) {
+  for (Index p = 0; p < count; p += 16) {
+    const Index here = std::min<Index>(16, count - p);
+    const __mmask16 lanes = first_of_16(here);
+    for (Index c = 0; c < pixel; c += 32) {
+      const Index values = std::min<Index>(32, pixel - c);
+      __m512i pairs[16];
+      for (Index i = 0; i < 16; ++i) {
+        const Index channel = c + 2 * i;
+        pairs[i] = _mm512_setzero_si512();
+        if (channel < channels) pairs[i] = words_at(x + channel * plane + p, lanes);
+        if (channel + 1 < channels)
+          pairs[i] = _mm512_or_epi32(
+              pairs[i], _mm512_slli_epi32(words_at(x + (channel + 1) * plane + p, lanes), 16));
+      }
+      if (pixel == 2) {
+        _mm512_mask_storeu_epi32(to + p * pixel, lanes, pairs[0]);
+      } else if (pixel == 4) {
+        // Pairs of pairs: places 0 to 7, then 8 to 15.
+        const auto low = interleave_low(reinterpret_cast<Vec>(pairs[0]), reinterpret_cast<Vec>(pairs[1]));
+        const auto high = interleave_high(reinterpret_cast<Vec>(pairs[0]), reinterpret_cast<Vec>(pairs[1]));
+        _mm512_mask_storeu_epi32(to + p * pixel, first_of_16(2 * here), reinterpret_cast<__m512i>(low));
+        if (here > 8)
+          _mm512_mask_storeu_epi32(to + (p + 8) * pixel, first_of_16(2 * here - 16),
+                                   reinterpret_cast<__m512i>(high));
+      } else {
+        transpose_pairs(pairs);
+        const auto some = static_cast<__mmask32>((std::uint64_t{1} << values) - 1);
+        for (Index r = 0; r < here; ++r)
+          _mm512_mask_storeu_epi16(to + (p + r) * pixel + c, some, pairs[r]);
+      }
+    }
+  }
+}
+
+// And back.
+template <class T>
+void pixels_to_planes(const Bf16* x, Index channels, Index count, T* to, Index plane) {
+  const __m512i lower = _mm512_set1_epi32(0xffff);
+  for (Index p = 0; p < count; p += 16) {
+    const Index here = std::min<Index>(16, count - p);
+    const __mmask16 lanes = first_of_16(here);
+    for (Index c = 0; c < channels; c += 32) {
+      const Index values = std::min<Index>(32, channels - c);
+      const auto some = static_cast<__mmask32>((std::uint64_t{1} << values) - 1);
+      __m512i pairs[16];
+      for (Index r = 0; r < 16; ++r)
+        pairs[r] = r < here ? _mm512_maskz_loadu_epi16(some, x + (p + r) * channels + c)
+                            : _mm512_setzero_si512();
+      transpose_pairs(pairs);
+      for (Index i = 0; i < (values + 1) / 2; ++i) {
+        T* from = to + (c + 2 * i) * plane + p;
+        put_words(from, lanes, _mm512_and_epi32(pairs[i], lower));
+        if (2 * i + 1 < values)
+          put_words(from + plane, lanes, _mm512_srli_epi32(pairs[i], 16));
+      }
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,268 @@
+"""Images as pixels: the channels of a place adjacent, as products of bfloat16 on CPUs take them.
+
+An array of pixels has the shape of the planes that it stands for, N x C x H x W, so that nothing
+but these kernels sees the difference; its memory is that of N x H x W x C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from protonet.blob import Array, Shape
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.convolution import DEPTHWISE, Convolve
+from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition, Kernel, select_algorithm
+from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
+from protonet.kernels.windows import MODEST, Windows
+
+_TWO_AXES = Condition("two axes", lambda windows, *_, **__: len(windows.inputs) == 2)
+_NEEDS: Mapping[str, str] = {"bfloat16": "avx512_bf16"}
+
+
+def planes_of(pixels: Array) -> Array:
+    """A view of pixels, N x C x H x W in name only, as planes."""
+    items, channels, height, width = pixels.shape
+    planes: Array = pixels.reshape(items, height, width, channels).transpose(0, 3, 1, 2)
+    return planes
+
+
+def can_hold_pixels(shape: Shape | None) -> bool:
+    """Whether pixels of a shape differ from planes: images of several channels and places."""
+    return shape is not None and len(shape) == 4 and shape[1] > 1 and shape[2] * shape[3] > 1
+
+
+class Rearrange(Kernel):
+    """Copies between planes and pixels, of ``dtype``.
+
+    Args:
+        shape: N x C x H x W.
+        wide: the planes are of float32.
+    """
+
+    def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
+        super().__init__(device, dtype)
+        self.shape, self.wide = shape, wide
+
+    def to_pixels(self, planes: Array, pixels: Array) -> None:
+        """Write ``planes`` to ``pixels``."""
+        planes_of(pixels)[...] = planes
+
+    def to_planes(self, pixels: Array, planes: Array) -> None:
+        """Write ``pixels`` to ``planes``."""
+        planes[...] = planes_of(pixels)
+
+
+class NativeRearrange(Rearrange, processor="native"):
+    """Squares of places and channels at a time."""
+
+    dtypes = frozenset({"bfloat16"})
+    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+
+    def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
+        super().__init__(device, dtype, shape, wide)
+        module = native.of(self.dtype)
+        self._in = module.narrow_to_pixels if wide else module.to_pixels
+        self._out = module.widen_to_planes if wide else module.to_planes
+        self._extents = (*shape[:2], math.prod(shape[2:]))
+
+    def to_pixels(self, planes: Array, pixels: Array) -> None:
+        self._in(planes, pixels, *self._extents)
+
+    def to_planes(self, pixels: Array, planes: Array) -> None:
+        self._out(pixels, planes, *self._extents)
+
+
+class ConvolvePixels(Kernel):
+    """The forward pass of ``Convolve`` whose result is pixels.
+
+    Args:
+        windows, items, channels, outputs, group: as of ``Convolve``.
+        planes: whether images come as planes.
+    """
+
+    keeps_weights = False
+    """As of ``Convolve``."""
+
+    def __init__(
+        self,
+        device: Device,
+        dtype: Any,
+        windows: Windows,
+        items: int,
+        channels: int,
+        outputs: int,
+        group: int,
+        planes: bool,
+    ) -> None:
+        super().__init__(device, dtype)
+        self.windows, self.items, self.planes = windows, items, planes
+        self.channels, self.outputs, self.group = channels, outputs, group
+        self.depthwise = DEPTHWISE.holds(channels, group)
+
+    def forget_weights(self) -> None:
+        """The weights have changed."""
+
+    def forward(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        *,
+        factor: Array | None = None,
+        rectify: bool = False,
+    ) -> None:
+        """As ``Convolve.forward``."""
+        args = (self.windows, self.items, self.channels, self.outputs, self.group)
+        floats = np.empty((self.items, self.outputs, *self.windows.outputs), np.float32)
+        images = np.asarray(x if self.planes else planes_of(x), np.float32, order="C")
+        convolve = Convolve(self.device, np.float32, *args)
+        convolve.forward(images, w, bias, floats, factor=factor, rectify=rectify)
+        planes_of(y)[...] = floats
+
+
+class _Products:
+    """Products of matrices of bfloat16, by AMX or AVX512_BF16, of windows where they lie."""
+
+
+class _Channels:
+    """Vectors of channels."""
+
+
+_ALGORITHMS = (
+    Algorithm(
+        _Channels,
+        Condition(
+            "every channel is a group of its own, with one output",
+            lambda channels, outputs, group, planes: (
+                DEPTHWISE.holds(channels, group) and outputs == channels and not planes
+            ),
+        ),
+    ),
+    Algorithm(_Products, OTHERWISE),
+)
+
+
+class NativeConvolvePixels(ConvolvePixels, processor="native"):
+    """In two axes, with weights that are packed once where they do not change."""
+
+    dtypes = frozenset({"bfloat16"})
+    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    requires = (_TWO_AXES, MODEST)
+    algorithms = _ALGORITHMS
+
+    def __init__(self, device: Device, dtype: Any, *args: Any) -> None:
+        super().__init__(device, dtype, *args)
+        self._packed: Array | None = None
+        counts = (self.channels, self.outputs, self.group, self.planes)
+        self._by_channels = select_algorithm(self.algorithms, *counts) is _Channels
+
+    @cached_property
+    def _native(self) -> Any:
+        module, w = native.of(self.dtype), self.windows.effective
+        geometry = (w.kernel, w.stride, w.pad, w.dilation, w.outputs)
+        if self._by_channels:
+            return module.PixelDepthwise(self.items, self.channels, w.inputs, *geometry)
+        sizes = (self.items, self.channels, w.inputs, self.outputs, self.group)
+        return module.PixelConvolution(*sizes, *geometry, self.planes)
+
+    def forget_weights(self) -> None:
+        self._packed = None
+
+    def forward(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        y: Array,
+        *,
+        factor: Array | None = None,
+        rectify: bool = False,
+    ) -> None:
+        if self._packed is None or not self.keeps_weights:
+            self._pack(w)
+        if self._by_channels:
+            self._native.forward(x, self._packed, factor, bias, y, rectify)
+        else:
+            self._native.forward(x, self._packed, factor, bias, None, y, rectify)
+
+    def _pack(self, w: Array) -> None:
+        if self._packed is None:
+            kind = np.float32 if self._by_channels else np.uint32
+            self._packed = np.zeros(self._native.packed_size(), kind)
+        self._native.pack(w, self._packed)
+
+
+class MaxPoolPixels(Kernel):
+    """``MaxPool`` over pixels, without the places of maxima.
+
+    Args:
+        windows, items, channels: as of ``MaxPool``.
+    """
+
+    def __init__(
+        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
+    ) -> None:
+        super().__init__(device, dtype)
+        self.windows, self.items, self.channels = windows, items, channels
+
+    def forward(self, x: Array, y: Array, places: None = None) -> None:
+        """Write the maxima to ``y``."""
+        pool = MaxPool(self.device, self.dtype, self.windows, self.items, self.channels)
+        planes = np.empty_like(y)
+        pool.forward(np.ascontiguousarray(planes_of(x)), planes, None)
+        planes_of(y)[...] = planes
+
+
+class AveragePoolPixels(MaxPoolPixels):
+    """``AveragePool`` over pixels."""
+
+    def forward(self, x: Array, y: Array, places: None = None) -> None:
+        """Write the means to ``y``."""
+        pool = AveragePool(self.device, np.float32, self.windows, self.items, self.channels)
+        planes = np.empty(y.shape, np.float32)
+        pool.forward(np.asarray(planes_of(x), np.float32, order="C"), planes)
+        planes_of(y)[...] = planes
+
+
+class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
+    """Vectors of channels."""
+
+    dtypes = frozenset({"bfloat16"})
+    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    requires = (MODEST,)
+
+    @cached_property
+    def _native(self) -> Any:
+        return _pool(self)
+
+    def forward(self, x: Array, y: Array, places: None = None) -> None:
+        self._native.greatest(x, y)
+
+
+class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
+    """Vectors of channels."""
+
+    dtypes = frozenset({"bfloat16"})
+    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    requires = (MODEST,)
+
+    @cached_property
+    def _native(self) -> Any:
+        return _pool(self)
+
+    def forward(self, x: Array, y: Array, places: None = None) -> None:
+        self._native.mean(x, y)
+
+
+def _pool(kernel: MaxPoolPixels) -> Any:
+    inputs, *geometry, outputs = native_windows(kernel.windows.effective)
+    sizes = (kernel.items, kernel.channels, inputs)
+    dilation = kernel.windows.effective.dilation
+    return native.of(kernel.dtype).PixelPool(*sizes, *geometry, dilation, outputs)
