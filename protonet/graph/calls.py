@@ -201,6 +201,18 @@ def decoding(device: Device, shape: Shape, coding: Coding, source: Array, target
     return kernel.forward, (source, target)
 
 
+def rearranging(
+    device: Device, value: Value, source: Array, target: Array, *, pixels: bool
+) -> Call:
+    """The call that writes planes as pixels, or pixels as planes."""
+    from protonet.kernels.pixels import Rearrange  # for nets in bfloat16 only
+
+    planes, narrow = (source, target.dtype) if pixels else (target, source.dtype)
+    wide = not is_low_precision(planes.dtype)
+    kernel = Rearrange.make(device, narrow, value.shape, wide)
+    return kernel.to_pixels if pixels else kernel.to_planes, (source, target)
+
+
 class _Pass:
     """The arguments of a step in one of its passes, in the type that it computes in."""
 
@@ -220,7 +232,7 @@ class _Pass:
             array = self._current(value, role)
             if read and self._calls.layout.types.needs_cast(self._index, value):
                 cast = self._cast(role, place, value)
-                self._before.append(self._conversion(array, cast, value))
+                self._before.append(self._conversion(array, cast, value, writes=False))
                 array = cast
             arrays.append(array)
         return arrays
@@ -234,7 +246,7 @@ class _Pass:
             array = target
             if target is not None and self._calls.layout.types.needs_cast(self._index, value):
                 array = self._cast(role, place, value)
-                self._after.append(self._conversion(array, target, value))
+                self._after.append(self._conversion(array, target, value, writes=True))
             arrays.append(array)
         return arrays
 
@@ -250,11 +262,16 @@ class _Pass:
     def _cast(self, role: Role, place: int, value: Value) -> Array:
         return self._calls.arrays.cast(Cast(self._index, self._backward, role, place), value)
 
-    def _conversion(self, source: Array, target: Array, value: Value) -> Call:
-        """The call that casts one array of a value into another."""
+    def _conversion(self, source: Array, target: Array, value: Value, *, writes: bool) -> Call:
+        """The call that casts one array of a value into another; ``writes`` what a step wrote."""
         coding = self._calls.layout.types.codes.get(value)
         if coding is not None:
             return decoding(self._calls.device, value.shape, coding, source, target)
+        types = self._calls.layout.types
+        used, stored = types.takes_pixels(self._index, value), value in types.pixels
+        if used != stored:
+            to = stored if writes else used
+            return rearranging(self._calls.device, value, source, target, pixels=to)
         narrows = is_low_precision(target.dtype)
         narrow = target.dtype if narrows else source.dtype
         kernel = Convert.make(self._calls.device, narrow, source.size)

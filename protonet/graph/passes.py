@@ -113,6 +113,7 @@ def layers_for(plan: Plan, layers: Sequence[Layer], part: Part | None = None) ->
             fused=[made[at] for at in step.absorbed],
         )
         made[index].params = layer.params
+        made[index].pixels = layer.pixels
     for index, step in enumerate(plan.steps):
         if step.bottoms and not isinstance(made[index], Owner):
             made[index].build(step.shapes)

@@ -32,7 +32,8 @@ Type = np.dtype[Any]
 class Types:
     """``values`` are the types of values and their gradients that are not ``wide``; ``steps`` the
     types that steps compute in. Values in ``codes`` hold 8-bit codes, in the memory of floats, and
-    the steps in ``integers`` take them.
+    the steps in ``integers`` take them. Values in ``pixels`` hold pixels (``graph.pixels``), and
+    ``in_pixels`` are the bottoms and tops of steps that must be pixels.
     """
 
     wide: Type
@@ -40,6 +41,8 @@ class Types:
     steps: dict[int, Type]
     codes: Mapping[Value, Coding] = field(default_factory=dict)
     integers: frozenset[int] = frozenset()
+    pixels: frozenset[Value] = frozenset()
+    in_pixels: Mapping[int, frozenset[Value]] = field(default_factory=dict)
 
     def of(self, value: Value) -> Type:
         """The type of a value and of its gradient."""
@@ -50,10 +53,16 @@ class Types:
         return self.steps.get(index, self.wide)
 
     def needs_cast(self, index: int, value: Value) -> bool:
-        """Whether a step needs a value cast to another type."""
+        """Whether a step needs a value cast to another type, or form."""
         if value in self.codes and index not in self.integers:
             return True
+        if (value in self.pixels) != self.takes_pixels(index, value):
+            return True
         return self.of(value) != self.in_step(index)
+
+    def takes_pixels(self, index: int, value: Value) -> bool:
+        """Whether a step takes a bottom, or writes a top, as pixels."""
+        return index in self.in_pixels and value in self.in_pixels[index]
 
     def bytes_of(self, value: Value) -> int:
         """The size of a value; its gradient has the same."""

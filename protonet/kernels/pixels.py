@@ -78,16 +78,13 @@ class NativeRearrange(Rearrange, processor="native"):
         self._out(pixels, planes, *self._extents)
 
 
-class ConvolvePixels(Kernel):
-    """The forward pass of ``Convolve`` whose result is pixels.
+class ConvolvePixels(Convolve):
+    """The forward pass of ``Convolve`` with pixels as its result.
 
     Args:
         windows, items, channels, outputs, group: as of ``Convolve``.
         planes: whether images come as planes.
     """
-
-    keeps_weights = False
-    """As of ``Convolve``."""
 
     def __init__(
         self,
@@ -100,13 +97,9 @@ class ConvolvePixels(Kernel):
         group: int,
         planes: bool,
     ) -> None:
-        super().__init__(device, dtype)
-        self.windows, self.items, self.planes = windows, items, planes
+        super().__init__(device, dtype, windows, items, channels, outputs, group)
         self.channels, self.outputs, self.group = channels, outputs, group
-        self.depthwise = DEPTHWISE.holds(channels, group)
-
-    def forget_weights(self) -> None:
-        """The weights have changed."""
+        self.planes = planes
 
     def forward(
         self,
@@ -118,9 +111,8 @@ class ConvolvePixels(Kernel):
         factor: Array | None = None,
         rectify: bool = False,
     ) -> None:
-        """As ``Convolve.forward``."""
         args = (self.windows, self.items, self.channels, self.outputs, self.group)
-        floats = np.empty((self.items, self.outputs, *self.windows.outputs), np.float32)
+        floats = np.empty(y.shape, np.float32)
         images = np.asarray(x if self.planes else planes_of(x), np.float32, order="C")
         convolve = Convolve(self.device, np.float32, *args)
         convolve.forward(images, w, bias, floats, factor=factor, rectify=rectify)
@@ -199,33 +191,21 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         self._native.pack(w, self._packed)
 
 
-class MaxPoolPixels(Kernel):
-    """``MaxPool`` over pixels, without the places of maxima.
+class MaxPoolPixels(MaxPool):
+    """``MaxPool`` over pixels, without the places of maxima."""
 
-    Args:
-        windows, items, channels: as of ``MaxPool``.
-    """
-
-    def __init__(
-        self, device: Device, dtype: Any, windows: Windows, items: int, channels: int
-    ) -> None:
-        super().__init__(device, dtype)
-        self.windows, self.items, self.channels = windows, items, channels
-
-    def forward(self, x: Array, y: Array, places: None = None) -> None:
-        """Write the maxima to ``y``."""
-        pool = MaxPool(self.device, self.dtype, self.windows, self.items, self.channels)
+    def forward(self, x: Array, y: Array, places: Array | None) -> None:
+        pool = MaxPool(self.device, self.dtype, self.windows, *y.shape[:2])
         planes = np.empty_like(y)
         pool.forward(np.ascontiguousarray(planes_of(x)), planes, None)
         planes_of(y)[...] = planes
 
 
-class AveragePoolPixels(MaxPoolPixels):
+class AveragePoolPixels(AveragePool):
     """``AveragePool`` over pixels."""
 
-    def forward(self, x: Array, y: Array, places: None = None) -> None:
-        """Write the means to ``y``."""
-        pool = AveragePool(self.device, np.float32, self.windows, self.items, self.channels)
+    def forward(self, x: Array, y: Array) -> None:
+        pool = AveragePool(self.device, np.float32, self.windows, *y.shape[:2])
         planes = np.empty(y.shape, np.float32)
         pool.forward(np.asarray(planes_of(x), np.float32, order="C"), planes)
         planes_of(y)[...] = planes
@@ -242,7 +222,7 @@ class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
     def _native(self) -> Any:
         return _pool(self)
 
-    def forward(self, x: Array, y: Array, places: None = None) -> None:
+    def forward(self, x: Array, y: Array, places: Array | None) -> None:
         self._native.greatest(x, y)
 
 
@@ -257,12 +237,12 @@ class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
     def _native(self) -> Any:
         return _pool(self)
 
-    def forward(self, x: Array, y: Array, places: None = None) -> None:
+    def forward(self, x: Array, y: Array) -> None:
         self._native.mean(x, y)
 
 
-def _pool(kernel: MaxPoolPixels) -> Any:
-    inputs, *geometry, outputs = native_windows(kernel.windows.effective)
-    sizes = (kernel.items, kernel.channels, inputs)
-    dilation = kernel.windows.effective.dilation
-    return native.of(kernel.dtype).PixelPool(*sizes, *geometry, dilation, outputs)
+def _pool(kernel: MaxPool | AveragePool) -> Any:
+    windows = kernel.windows.effective
+    inputs, *geometry, outputs = native_windows(windows)
+    sizes = (*kernel.shape[:2], inputs)
+    return native.of(kernel.dtype).PixelPool(*sizes, *geometry, windows.dilation, outputs)

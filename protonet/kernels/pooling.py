@@ -33,6 +33,11 @@ class Pool(Kernel):
         self.windows = windows
         self._top = (items, channels, *windows.outputs)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the result."""
+        return self._top
+
     def starts(self) -> list[np.ndarray]:
         """Where windows begin along each axis."""
         w = self.windows

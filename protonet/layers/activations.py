@@ -42,7 +42,9 @@ class KernelActivation(Activation):
     y = f(x), and dx is a function of dy and either y or x, by ``backward_reads``.
     """
 
-    traits = replace(Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True)
+    traits = replace(
+        Activation.traits, low_precision=LowPrecision.WITH_BOTTOMS, in_kernels=True, pixels=True
+    )
     _kernel: ElementwiseKernel
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:

@@ -39,6 +39,14 @@ class LowPrecision(Enum):
     """Products with weights."""
 
 
+class Pixels(Enum):
+    """Which blobs of a layer are pixels: N x H x W x C in memory, though N x C x H x W in shape."""
+
+    NONE = "none"
+    WRITTEN = "its top"
+    ALL = "all"
+
+
 class Kind(Enum):
     """The role of a layer in fusion: ``graph.fusion`` has the table of what each kind absorbs,
     written in the letters that are the values.
@@ -107,6 +115,7 @@ class Traits:
     - ``low_precision``: when the tops may be stored in 16 bits.
     - ``in_kernels``: the passes do all arithmetic in kernels (``Kernel.make``) that ``build``
       makes, or only move values; they take 16 bits if those do. Others get float32 copies.
+    - ``pixels``: in nets without gradients blobs of 4 axes may be pixels (``layer.pixels``).
     - ``kind``: its role in fusion.
     - ``absorbs``: the passes also compute the layers in ``self.fused``: any chain that the table
       of ``graph.fusion`` allows after its kind. Without it, no layer is fused into this one.
@@ -125,6 +134,7 @@ class Traits:
     rewrites: frozenset[int] = frozenset()
     low_precision: LowPrecision = LowPrecision.NEVER
     in_kernels: bool = False
+    pixels: bool = False
     kind: Kind | None = None
     absorbs: bool = False
 
@@ -201,6 +211,7 @@ class Layer:
     - ``no_gradient``: the bottoms that never get a gradient (labels).
     - ``is_loss``: the first top has loss_weight 1 by default, and a missing top is added.
     - ``traits``: what a plan may do with it.
+    - ``pixels``: which blobs are pixels; only of layers whose traits allow it.
     - ``keeps_weights``: parameters change before ``forget_weights`` only: kernels may pack them.
     """
 
@@ -224,6 +235,7 @@ class Layer:
         self.random: RandomStream
         self.gradients = True
         self.keeps_weights = False
+        self.pixels = Pixels.NONE
         self.dtype: Any = np.float32
 
     @property

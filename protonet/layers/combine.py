@@ -44,6 +44,7 @@ class Eltwise(Layer):
         recomputable=True,
         low_precision=LowPrecision.WITH_BOTTOMS,
         in_kernels=True,
+        pixels=True,
         kind=Kind.RECTIFIABLE,
         absorbs=True,
     )

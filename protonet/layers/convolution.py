@@ -13,7 +13,7 @@ from protonet.kernels.convolution import Convolve
 from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows, per_axis
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
+from protonet.layers.base import Kind, LowPrecision, Pixels, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import SlidingWindow
@@ -86,11 +86,17 @@ class ConvolutionBase(SlidingWindow):
         return ConvolutionParameter.Engine.Name(engine) if engine else ""
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._convolve = Convolve.make(
-            self.device, self.dtype, *self.kernel_for(shapes), self.engine
-        )
+        self._convolve = self._convolve_for(shapes)
         self._convolve.keeps_weights = self.keeps_weights
         self._bias = BiasGradient.make(self.device, self.dtype, *self.flat(shapes))
+
+    def _convolve_for(self, shapes: Sequence[Shape]) -> Convolve:
+        if self.pixels is Pixels.NONE:
+            return Convolve.make(self.device, self.dtype, *self.kernel_for(shapes), self.engine)
+        from protonet.kernels.pixels import ConvolvePixels  # for nets in bfloat16 only
+
+        planes = self.pixels is Pixels.WRITTEN
+        return ConvolvePixels.make(self.device, self.dtype, *self.kernel_for(shapes), planes)
 
     def forget_weights(self) -> None:
         self._convolve.forget_weights()
@@ -137,7 +143,7 @@ class Convolution(ConvolutionBase):
         if len(self.spec.bottom) == 1:
             behind_items = self.settings.axis == 1
             kind = Kind.CONVOLUTION if behind_items else Kind.RECTIFIABLE
-            self.traits = replace(self.traits, kind=kind, absorbs=True)
+            self.traits = replace(self.traits, kind=kind, absorbs=True, pixels=behind_items)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.channel_axis(shapes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, StochasticPool
 from protonet.kernels.windows import Windows
 from protonet.layers.alternative_fields import h_w_fields
-from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Pixels, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter
@@ -121,13 +122,16 @@ class Pooling(Layer):
             recomputable=not stochastic,
             in_kernels=not (stochastic or self.divides_anew or self.dilation != (1, 1)),
         )
+        self.traits = replace(self.traits, pixels=self.traits.in_kernels)
         self._check_windows()
         if stochastic and any(self.pad):
             raise LayerError("STOCHASTIC pooling takes no pad", (_PARAM, "pad"))
         if len(self.spec.top) > 1 and self.method != PoolingParameter.MAX:
             raise LayerError("only MAX pooling has a second top, the mask", ("top", 1))
         if len(self.spec.top) > 1:
-            self.traits = replace(self.traits, low_precision=LowPrecision.NEVER, in_kernels=False)
+            self.traits = replace(
+                self.traits, low_precision=LowPrecision.NEVER, in_kernels=False, pixels=False
+            )
 
     def _check_windows(self) -> None:
         """Refuse invalid kernels, strides and pads."""
@@ -233,6 +237,9 @@ class Pooling(Layer):
         windows = self.windows_over(shape[2:])
         geometry = (windows, shape[0], shape[1])
         top = (*shape[:2], *windows.outputs)
+        if self.pixels is not Pixels.NONE:
+            self._build_for_pixels(*geometry)
+            return
         if self.method in _MEANS:
             self._average = AveragePool.make(self.device, self.dtype, *geometry)
             if self.divides_anew:
@@ -250,6 +257,15 @@ class Pooling(Layer):
             keeps = self.training
         if keeps:
             self._places = self.scratch(top, np.int32)
+
+    def _build_for_pixels(self, *geometry: Any) -> None:
+        from protonet.kernels.pixels import AveragePoolPixels, MaxPoolPixels  # in bfloat16 only
+
+        self._places = None
+        if self.method in _MEANS:
+            self._average = AveragePoolPixels.make(self.device, self.dtype, *geometry)
+        else:
+            self._pick = MaxPoolPixels.make(self.device, self.dtype, *geometry)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]

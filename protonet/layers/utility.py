@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine, Parts
-from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Pixels, Traits, shape_text
 from protonet.layers.registry import register
 
 
@@ -98,6 +99,8 @@ class Concat(Layer):
                 ("concat_param", "concat_dim"),
             )
         self._field = "concat_dim" if spec.HasField("concat_dim") else "axis"
+        axis = spec.concat_dim if self._field == "concat_dim" else spec.axis
+        self.traits = replace(self.traits, pixels=axis == 1)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         axis = self.axis_of(shapes[0])
@@ -118,12 +121,12 @@ class Concat(Layer):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         axis = self.axis_of(shapes[0])
-        self._parts = Parts.make(
-            self.device,
-            self.dtype,
-            math.prod(shapes[0][:axis]),
-            [math.prod(shape[axis:]) for shape in shapes],
-        )
+        rows = math.prod(shapes[0][:axis])
+        lengths = [math.prod(shape[axis:]) for shape in shapes]
+        if self.pixels is not Pixels.NONE:
+            places = math.prod(shapes[0][2:])
+            rows, lengths = rows * places, [length // places for length in lengths]
+        self._parts = Parts.make(self.device, self.dtype, rows, lengths)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         for place, bottom in enumerate(bottoms):

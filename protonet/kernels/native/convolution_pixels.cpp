@@ -211,30 +211,32 @@ class PixelConvolution {
     auto* sums = reinterpret_cast<PixelSums*>(thread_scratch(
         Scratch::kTiles, kGroup * sizeof(PixelSums) / sizeof(float)));
     if (tiles) begin_pixel_tiles();
-    for (Index g = 0; g < s_.groups; ++g)
-      for (Index pair = pairs_ * set / sets_; pair < pairs_ * (set + 1) / sets_; ++pair) {
-        const Index first = g * s_.group_outputs() + 32 * pair;
-        const PixelResults results(call.epilogue, first,
-                                   std::min<Index>(32, s_.group_outputs() - 32 * pair));
-        const Pair* b = call.packed + (g * blocks_ + 2 * pair) * pieces() * kPairTile;
-        const Pair* more = 2 * pair + 1 < blocks_ ? b + pieces() * kPairTile : nullptr;
-        for (std::size_t w = 0; w < windows.size(); w += kGroup) {
-          const std::size_t end = std::min<std::size_t>(windows.size(), w + kGroup);
+    // A group of windows meets all outputs, so that its pixels are written while they are near.
+    for (std::size_t w = 0; w < windows.size(); w += kGroup) {
+      const std::size_t end = std::min<std::size_t>(windows.size(), w + kGroup);
+      for (Index g = 0; g < s_.groups; ++g)
+        for (Index pair = pairs_ * set / sets_; pair < pairs_ * (set + 1) / sets_; ++pair) {
+          const PixelResults results(call.epilogue, g * s_.group_outputs() + 32 * pair,
+                                     std::min<Index>(32, s_.group_outputs() - 32 * pair));
+          const Pair* b = call.packed + (g * blocks_ + 2 * pair) * pieces() * kPairTile;
+          const Pair* more = 2 * pair + 1 < blocks_ ? b + pieces() * kPairTile : nullptr;
           for (Index k = 0; k < chunks; ++k) {
             const Index begin = pieces() * k / chunks, count = pieces() * (k + 1) / chunks - begin;
+            const Index from = begin * kPairTile;
             for (std::size_t i = w; i < end; ++i) {
-              const PixelOperands operands{
-                  a + windows[i].at + g * s_.group_channels(), layout_.place, windows[i].count,
-                  offsets.data() + begin, count,
-                  {b + begin * kPairTile, more == nullptr ? more : more + begin * kPairTile},
-                  k > 0};
+              const PixelOperands operands{a + windows[i].at + g * s_.group_channels(),
+                                           layout_.place, windows[i].count,
+                                           offsets.data() + begin, count,
+                                           {b + from, more == nullptr ? more : more + from},
+                                           k > 0};
               if (tiles) multiply_by_pixel_tiles(operands, sums[i - w]);
               else multiply_by_pixel_dots(operands, sums[i - w]);
-              if (k + 1 == chunks) results.put(sums[i - w], windows[i], call.addend, call.y, s_.outputs);
+              if (k + 1 == chunks)
+                results.put(sums[i - w], windows[i], call.addend, call.y, s_.outputs);
             }
           }
         }
-      }
+    }
     if (tiles) end_pixel_tiles();
   }
 

@@ -20,6 +20,7 @@ namespace {
 using Extents = std::pair<Index, Index>;
 
 constexpr Index kBoth = 32;  // channels of two vectors
+constexpr __mmask32 kAll = 0xffffffffu;
 
 // 32 adjacent channels, those with even numbers and those with odd ones.
 struct Channels {
@@ -27,11 +28,11 @@ struct Channels {
 };
 
 inline __mmask32 first_of_32(Index n) {
-  return static_cast<__mmask32>(n >= kBoth ? 0xffffffffu : (std::uint64_t{1} << n) - 1);
+  return static_cast<__mmask32>(n >= kBoth ? kAll : (std::uint64_t{1} << n) - 1);
 }
 
 inline Channels channels_at(const Bf16* p, __mmask32 lanes) {
-  const __m512i both = _mm512_maskz_loadu_epi16(lanes, p);
+  const __m512i both = lanes == kAll ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi16(lanes, p);
   return {_mm512_castsi512_ps(_mm512_slli_epi32(both, 16)),
           _mm512_castsi512_ps(_mm512_and_epi32(both, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
@@ -39,7 +40,9 @@ inline Channels channels_at(const Bf16* p, __mmask32 lanes) {
 WITH_BF16 inline void put_channels(Bf16* p, __mmask32 lanes, const Channels& c) {
   const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.even));
   const __m512i odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.odd));
-  _mm512_mask_storeu_epi16(p, lanes, _mm512_or_epi32(even, _mm512_slli_epi32(odd, 16)));
+  const __m512i both = _mm512_or_epi32(even, _mm512_slli_epi32(odd, 16));
+  if (lanes == kAll) _mm512_storeu_si512(p, both);
+  else _mm512_mask_storeu_epi16(p, lanes, both);
 }
 
 // 32 floats, of which some are there, as even and odd ones.
@@ -50,6 +53,8 @@ inline Channels floats_at(const float* p, __mmask32 lanes) {
   const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
   return {_mm512_permutex2var_ps(low, even, high), _mm512_permutex2var_ps(low, odd, high)};
 }
+
+constexpr Index kTaskRows = 8;
 
 struct Grid {
   Index images, channels;
@@ -68,9 +73,15 @@ struct Grid {
   // body(row of x that taps of the first row read, rows of taps, row of y)
   template <class F>
   void each_row(F&& body) const {
-    parallel(images * out.y, [&](Index task) {
-      const Index n = task / out.y, row = task % out.y, start = row * stride.y - pad.y;
-      body(n * in.y * in.x + start * in.x, inside(start, kernel.y, dilation.y, in.y), task * out.x);
+    // Rows of a task share most of what they read.
+    const Index all = images * out.y;
+    const Index each = std::max<Index>(1, std::min(kTaskRows, all / (8 * threads())));
+    parallel((all + each - 1) / each, [&](Index task) {
+      for (Index at = task * each; at < std::min(all, (task + 1) * each); ++at) {
+        const Index n = at / out.y, start = at % out.y * stride.y - pad.y;
+        body(n * in.y * in.x + start * in.x, inside(start, kernel.y, dilation.y, in.y),
+             at * out.x);
+      }
     });
   }
 };
@@ -197,7 +208,10 @@ class PixelDepthwise {
       const Index room = g_.in.x + g_.pad.x - reach - 1;
       const Index end = three && room >= 0 ? std::max(begin, std::min(g_.out.x, room / g_.stride.x + 1)) : begin;
       edges(x + from * g_.channels + c, w, finish, rows, 0, begin, lanes, y + c);
-      if (end > begin) middle(x + from * g_.channels + c, w, finish, begin, end, lanes, y + c);
+      if (end > begin && lanes == kAll)
+        middle(x + from * g_.channels + c, w, finish, begin, end, std::integral_constant<__mmask32, kAll>{}, y + c);
+      else if (end > begin)
+        middle(x + from * g_.channels + c, w, finish, begin, end, lanes, y + c);
       edges(x + from * g_.channels + c, w, finish, rows, end, g_.out.x, lanes, y + c);
     }
   }
@@ -219,8 +233,9 @@ class PixelDepthwise {
   }
 
   // Windows of 3 x 3 values that are all inside, with weights in registers.
+  template <class L>
   WITH_BF16 void middle(const Bf16* x, const float* w, const Finish& finish, Index begin,
-                        Index end, __mmask32 lanes, Bf16* y) const {
+                        Index end, L lanes, Bf16* y) const {
     __m512 weights[9][2];
     for (Index t = 0; t < 9; ++t)
       for (Index v = 0; v < 2; ++v) weights[t][v] = _mm512_loadu_ps(w + t * kBoth + 16 * v);

@@ -1,0 +1,72 @@
+"""Which values of a plan hold pixels, the channels of a place adjacent, and which layers take them.
+
+Products of bfloat16 on CPUs are fastest over pixels (``kernels.pixels``). In a net without
+gradients whose values are not shown, convolutions write pixels, and layers that can
+(``Traits.pixels``) keep them. Other layers get planes in a cast, as do outputs and values that are
+seen in another shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from protonet.device import Device
+from protonet.graph.names import Value
+from protonet.graph.plan import Plan, Step
+from protonet.graph.types import Types
+from protonet.kernels import native
+from protonet.kernels.kernel import processor_of
+from protonet.kernels.pixels import can_hold_pixels
+from protonet.layers.base import Kind, Pixels
+
+
+def with_pixels(plan: Plan, device: Device, types: Types) -> Types:
+    """The types of a plan, with pixels where layers of 16 bits can write them."""
+    computed = {index for index, step in types.steps.items() if step.name == "bfloat16"}
+    if not computed or processor_of(device) != "native" or not native.has("avx512_bf16"):
+        return types
+    fixed = _in_planes(plan)
+    pixels: set[Value] = set()
+    steps: dict[int, frozenset[Value]] = {}
+    for index, step in enumerate(plan.steps):
+        if step.is_view and step.bottoms:
+            if step.bottoms[0] in pixels:
+                pixels.update(step.tops)
+        elif index in computed and _takes_pixels(step, pixels):
+            writes = [top for top in step.tops if can_hold_pixels(top.shape)]
+            reads = [bottom for bottom in step.bottoms if can_hold_pixels(bottom.shape)]
+            if step.layer.traits.kind is Kind.CONVOLUTION:
+                reads = [bottom for bottom in reads if bottom in pixels]
+            steps[index] = frozenset([*reads, *writes])
+            pixels.update(top for top in writes if top not in fixed)
+    return replace(types, pixels=frozenset(pixels), in_pixels=steps)
+
+
+def form_of(types: Types, index: int, step: Step) -> Pixels:
+    """What a step takes and writes."""
+    if index not in types.in_pixels:
+        return Pixels.NONE
+    taken = types.in_pixels[index]
+    planes = any(can_hold_pixels(each.shape) and each not in taken for each in step.bottoms)
+    return Pixels.WRITTEN if planes else Pixels.ALL
+
+
+def _takes_pixels(step: Step, pixels: set[Value]) -> bool:
+    """Whether a step computes on pixels: every convolution does, others if a bottom is."""
+    shapes = [value.shape for value in (*step.bottoms, *step.tops)]
+    if not step.layer.traits.pixels or any(shape is None or len(shape) != 4 for shape in shapes):
+        return False
+    return step.layer.traits.kind is Kind.CONVOLUTION or not pixels.isdisjoint(step.bottoms)
+
+
+def _in_planes(plan: Plan) -> set[Value]:
+    """Values that must be planes: outputs, and those in one memory with values of other shapes."""
+    shown = plan.kept.union(plan.outputs)
+    first: dict[Value, Value] = {}
+    found: set[Value] = set()
+    for step in plan.steps:
+        for top in step.tops:
+            first[top] = first[step.bottoms[0]] if step.is_view and step.bottoms else top
+            if top in shown or top.loss_weight or top.shape != first[top].shape:
+                found.add(first[top])
+    return {value for value, memory in first.items() if memory in found}
