@@ -166,6 +166,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 )
 @click.option("--gpu", is_flag=True, help="Like --device cuda:0.")
 @click.option("--device", metavar="NAME", help="cpu or cuda:N. Default: cpu.")
+@precision_option
 @click.option(
     "--allow-python-layers",
     is_flag=True,

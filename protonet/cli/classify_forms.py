@@ -108,10 +108,17 @@ def opened(asked: Asked, given: dict[str, Any], device: Any) -> Iterator[ImagePr
         raise UsageError("--snapshot selects weights of a run, but --weights are given")
     if torch:
         net_options: AbstractContextManager[ImagePredictor] = open_torch_model(
-            asked.net, asked.how, shape, device
+            asked.net, asked.how, shape, device, precision=given["precision"]
         )
     elif asked.weights is not None:
-        net_options = open_classifier(asked.net, asked.weights, asked.how, device, shape=shape)
+        net_options = open_classifier(
+            asked.net,
+            asked.weights,
+            asked.how,
+            device,
+            shape=shape,
+            precision=given["precision"],
+        )
     else:
         net_options = _trained(asked, given, device)
     with net_options as predictor:
@@ -136,4 +143,5 @@ def _trained(
             "a deploy.prototxt"
         )
     trusted = True if given["allow_python_layers"] else None
-    return open_trained(asked.net, given["snapshot"] or "last", device, python_layers=trusted)
+    which, precision = given["snapshot"] or "last", given["precision"]
+    return open_trained(asked.net, which, device, python_layers=trusted, precision=precision)

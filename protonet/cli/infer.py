@@ -41,6 +41,7 @@ class _Options:
     device: str
     memory_limit: int | None
     fuse: bool
+    precision: str | None
 
 
 # long: half of it is its options and its help
@@ -158,10 +159,8 @@ def command(
     from protonet.cli.special_answers import special_answers
     from protonet.errors import DataError
 
-    options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse)
+    options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse, precision)
     with _open(run, weights, snapshot, options, allow_python_layers) as predictor:
-        if precision is not None:
-            predictor.precision = precision
         if predictor.note:
             note(predictor.note)
         if labels is not None:
@@ -202,13 +201,17 @@ def _model(
 
     swap = (2, 1, 0) if options.bgr else None
     how, processor = Preprocessing(mean=options.mean, channel_swap=swap), Device(options.device)
-    limit, fuse = options.memory_limit, options.fuse
+    more: Any = {
+        "memory_limit": options.memory_limit,
+        "fuse": options.fuse,
+        "precision": options.precision,
+    }
     shape = options.input_shape
     if weights is None:
         from protonet.jobs.inference.torch_model import open_torch_model
 
-        return open_torch_model(net, how, shape, processor, memory_limit=limit, fuse=fuse)
-    return open_classifier(net, weights, how, processor, shape=shape, memory_limit=limit, fuse=fuse)
+        return open_torch_model(net, how, shape, processor, **more)
+    return open_classifier(net, weights, how, processor, shape=shape, **more)
 
 
 def _trained(
@@ -224,6 +227,7 @@ def _trained(
         memory_limit=options.memory_limit,
         fuse=None if options.fuse else False,
         python_layers=True if trusted else None,
+        precision=options.precision,
     )
 
 

@@ -13,7 +13,7 @@ import click
 from protonet.cli.averages_json import averages_json
 from protonet.cli.box_tables import show_boxes
 from protonet.cli.caffe_flags import ModelFlags, model_options
-from protonet.cli.compute_options import no_fuse_option
+from protonet.cli.compute_options import no_fuse_option, precision_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.image_results import (
@@ -104,6 +104,7 @@ _COMPONENTS = 32
 )
 @image_results_options
 @memory_limit_option
+@precision_option
 @no_fuse_option
 @untrusted_option
 @import_option
@@ -118,6 +119,7 @@ def command(
     threshold: float,
     as_json: bool,
     memory_limit: int | None,
+    precision: str | None,
     no_fuse: bool,
     untrusted: bool,
     **given: Any,
@@ -153,13 +155,15 @@ def command(
     asked = ImageResults.of(given, as_json=as_json)
     by_report = predicts_maps_or_boxes(flags.network)
     if asked.wanted and not by_report:
-        _image_results(flags, snapshot, (data, labels), asked, memory_limit, no_fuse, untrusted)
+        how: Any = {"memory_limit": memory_limit, "precision": precision}
+        _image_results(flags, snapshot, (data, labels), asked, no_fuse, untrusted, **how)
         return
     run = _evaluated(flags.network, snapshot, data, labels, name_sizes)
     for remark in run.notes if run is not None else ():
         note(remark)
     tested = run.definition if run is not None else _network(flags.path, data, labels)
     options = _net_options(flags, run, memory_limit, no_fuse, untrusted)
+    options = replace(options, precision=precision)
     once = flags.model is None and not _given("iterations")
     watch = _ignore_batch if as_json else _print_batch
     found = average_set(opener(tested, options, note), flags.iterations, watch, once=once)
@@ -186,9 +190,9 @@ def _image_results(
     snapshot: str,
     data: tuple[Path | None, Path | None],
     asked: ImageResults,
-    memory_limit: int | None,
     no_fuse: bool,
     untrusted: bool,
+    **how: Any,
 ) -> None:
     """Ask a run about every image."""
     from protonet.device import Device
@@ -206,8 +210,8 @@ def _image_results(
     device = Device(flags.net_options(TEST).device)
     with Predictor(
         RunDirectory.open(flags.network), snapshot, device,
-        python_layers=False if untrusted else None, memory_limit=memory_limit,
-        fuse=False if no_fuse else None,
+        python_layers=False if untrusted else None,
+        fuse=False if no_fuse else None, **how,
     ) as predictor:  # fmt: skip
         show_image_results(predictor, *data, asked)
 

@@ -220,7 +220,7 @@ class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
 
     @cached_property
     def _native(self) -> Any:
-        return _pool(self)
+        return native.of(self.dtype).PixelPool(*_geometry(self))
 
     def forward(self, x: Array, y: Array, places: Array | None) -> None:
         self._native.greatest(x, y)
@@ -235,14 +235,13 @@ class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
 
     @cached_property
     def _native(self) -> Any:
-        return _pool(self)
+        return native.of(self.dtype).PixelPool(*_geometry(self))
 
     def forward(self, x: Array, y: Array) -> None:
         self._native.mean(x, y)
 
 
-def _pool(kernel: MaxPool | AveragePool) -> Any:
+def _geometry(kernel: MaxPool | AveragePool) -> tuple[Any, ...]:
     windows = kernel.windows.effective
     inputs, *geometry, outputs = native_windows(windows)
-    sizes = (*kernel.shape[:2], inputs)
-    return native.of(kernel.dtype).PixelPool(*sizes, *geometry, windows.dilation, outputs)
+    return (*kernel.shape[:2], inputs, *geometry, windows.dilation, outputs)

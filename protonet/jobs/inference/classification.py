@@ -119,12 +119,13 @@ def open_classifier(
     memory_limit: int | None = None,
     python_layers: bool = True,
     fuse: bool = True,
+    precision: str | None = None,
 ) -> ImagePredictor:
     """A predictor from a deploy net, or a Lua definition, and its weights. Close it.
 
     ``shape`` is that of ``read_deploy``.
 
-    ``memory_limit``, ``python_layers`` and ``fuse`` are those of ``ImagePredictor``.
+    ``memory_limit``, ``python_layers``, ``fuse`` and ``precision`` are those of ``ImagePredictor``.
 
     Raises:
         NetworkError, UsageError, DataError, FormatError: for files that cannot be read or do not
@@ -145,6 +146,7 @@ def open_classifier(
         fuse=fuse,
         fit=how.fit,
         deploy=read,
+        precision=precision,
     )
 
 

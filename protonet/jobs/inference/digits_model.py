@@ -51,6 +51,7 @@ def open_digits_model(
     memory_limit: int | None = None,
     python_layers: bool = True,
     fuse: bool = True,
+    precision: str | None = None,
 ) -> ImagePredictor:
     """A predictor from a folder that ``read_digits_model`` reads. Close it.
 
@@ -67,6 +68,7 @@ def open_digits_model(
         memory_limit=memory_limit,
         python_layers=python_layers,
         fuse=fuse,
+        precision=precision,
     )
     predictor.iteration, predictor.class_names = model.iteration, model.classes
     return predictor

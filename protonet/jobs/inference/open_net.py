@@ -18,6 +18,7 @@ from protonet.jobs.inference.deployed import int8_note
 from protonet.jobs.inference.weights import Notify, listed, load_weights, quantized
 from protonet.jobs.reading.network import read_network
 from protonet.layers.base import LayerContext
+from protonet.precision import type_of
 from protonet.proto.text import NetDefinition
 from protonet.train.metrics import keeping_measured
 
@@ -29,7 +30,9 @@ class NetOptions:
     ``weights`` is a comma-separated list of files. ``gradients`` None means as the definition and
     its phase say. ``memory_limit`` is in bytes, for a net without gradients. ``fuse`` fuses layers
     whose intermediate blobs are not read. Without ``python_layers`` a network with layers that run
-    code or write files is refused. ``batch_size`` replaces that of the definition.
+    code or write files is refused. ``batch_size`` replaces that of the definition. ``precision``, of
+    ``PRECISIONS``, is the type of blobs where 16 bits suffice; None for float32, and 8-bit integers
+    with quantized weights.
     """
 
     phase: int
@@ -42,6 +45,7 @@ class NetOptions:
     fuse: bool = False
     python_layers: bool = True
     batch_size: int | None = None
+    precision: str | None = None
 
 
 def open_net(
@@ -92,12 +96,13 @@ def _built(
     """The net of a plan; ``packed`` nets compute in 8-bit integers if their weights were
     quantized.
     """
-    int8 = quantized(listed(options.weights)) if packed else {}
+    int8 = quantized(listed(options.weights)) if packed and options.precision is None else {}
     note = int8_note(int8, device)
     if note and notify is not None:
         notify(note)
     how: Any = {"packed": packed, "fuse": options.fuse, "keep_weights": bool(int8), "int8": int8}
-    return Net(plan, device, gradients=options.gradients, **how)
+    precision = type_of(options.precision or "float32")
+    return Net(plan, device, gradients=options.gradients, precision=precision, **how)
 
 
 def _planned(definition: NetDefinition, options: NetOptions) -> Plan:

@@ -68,6 +68,8 @@ class ImagePredictor:
         fuse: whether layers compute those behind them.
         fit: how images are resized, one of ``data.resize.RESIZE_MODES``.
         deploy: ``deploy_net`` of the source, if it has been read.
+        precision: the type of blobs, of ``PRECISIONS``, where 16 bits suffice; None for float32,
+            and 8-bit integers with quantized weights.
 
     Raises:
         DeviceError: when one image exceeds the limit, before anything is read.
@@ -78,9 +80,6 @@ class ImagePredictor:
     iteration: int | None = None
     """Of the weights, if known."""
     class_names: Sequence[str] | None = None
-    precision: str | None = None
-    """The type of blobs, of ``PRECISIONS``, where 16 bits suffice; None for float32, and 8-bit
-    integers with quantized weights."""
     pixel_classes: ClassTable | None = None
     """The class table of a segmentation, if known."""
     note: str = ""
@@ -99,8 +98,10 @@ class ImagePredictor:
         fuse: bool = True,
         fit: str = "squash",
         deploy: tuple[NetDefinition, LayerParameter] | None = None,
+        precision: str | None = None,
     ) -> None:
         self.source = source
+        self.precision = precision
         self._fit = fit
         device = device if device is not None else Device()
         self._nets = DeployNets(

@@ -28,6 +28,7 @@ def open_torch_model(
     *,
     memory_limit: int | None = None,
     fuse: bool = True,
+    precision: str | None = None,
 ) -> ImagePredictor:
     """A predictor from a .t7 file. Close it.
 
@@ -51,6 +52,7 @@ def open_torch_model(
         memory_limit=memory_limit,
         fuse=fuse,
         fit=how.fit,
+        precision=precision,
     )
     if model.guessed:
         predictor.note = f"{path}: takes images of {shape_text(model.shape)}, as far as it tells"

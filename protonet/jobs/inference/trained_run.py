@@ -33,6 +33,7 @@ class Predictor(ImagePredictor):
         memory_limit: in bytes; None for no limit.
         python_layers: whether the net may have layers that run code; by default as in training.
         fuse: whether layers are fused; by default as in training.
+        precision: as of ``ImagePredictor``, whatever the training had.
 
     Raises:
         DeviceError: when one image exceeds the limit.
@@ -52,6 +53,7 @@ class Predictor(ImagePredictor):
         python_layers: bool | None = None,
         memory_limit: int | None = None,
         fuse: bool | None = None,
+        precision: str | None = None,
     ) -> None:
         record = run.record()
         if not run.deploy.exists() or record.transform is None or record.image_shape is None:
@@ -71,6 +73,7 @@ class Predictor(ImagePredictor):
             python_layers=(
                 record.settings.python_layers if python_layers is None else python_layers
             ),
+            precision=precision,
         )
         self.iteration, self.class_names = iteration, run.class_names()
         self.pixel_classes = run.pixel_classes()
@@ -85,6 +88,7 @@ def open_trained(
     memory_limit: int | None = None,
     fuse: bool | None = None,
     python_layers: bool | None = None,
+    precision: str | None = None,
 ) -> Iterator[ImagePredictor]:
     """A predictor from a run or a DIGITS model, an archive or a folder, as a context manager.
 
@@ -104,6 +108,7 @@ def open_trained(
                 memory_limit=memory_limit,
                 python_layers=python_layers is not False,
                 fuse=fuse is not False,
+                precision=precision,
             )
         else:
             predictor = Predictor(
@@ -113,6 +118,7 @@ def open_trained(
                 memory_limit=memory_limit,
                 python_layers=python_layers,
                 fuse=fuse,
+                precision=precision,
             )
         with predictor:
             yield predictor

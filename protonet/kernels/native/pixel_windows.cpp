@@ -285,12 +285,9 @@ void to_planes(Values<Bf16> x, MutableValues<T> y, Index images, Index channels,
 }
 
 template <class C>
-void made(nb::class_<C>& found) {
-  found.def("__init__",
-            [](C* self, Index images, Index channels, Extents in, Extents kernel, Extents stride,
+void construct(C* self, Index images, Index channels, Extents in, Extents kernel, Extents stride,
                Extents pad, Extents dilation, Extents out) {
-              new (self) C(grid(images, channels, in, kernel, stride, pad, dilation, out));
-            });
+  new (self) C(grid(images, channels, in, kernel, stride, pad, dilation, out));
 }
 
 }  // namespace
@@ -298,12 +295,13 @@ void made(nb::class_<C>& found) {
 void add_pixel_windows(nb::module_& outer) {
   nb::module_ m = nb::cast<nb::module_>(outer.attr("bfloat16"));
   using Free = nb::call_guard<nb::gil_scoped_release>;
-  nb::class_<PixelPool> pool(m, "PixelPool");
-  made(pool);
-  pool.def("greatest", &PixelPool::greatest, Free()).def("mean", &PixelPool::mean, Free());
-  nb::class_<PixelDepthwise> depthwise(m, "PixelDepthwise");
-  made(depthwise);
-  depthwise.def("packed_size", &PixelDepthwise::packed_size, "Of packed weights.")
+  nb::class_<PixelPool>(m, "PixelPool")
+      .def("__init__", &construct<PixelPool>)
+      .def("greatest", &PixelPool::greatest, Free())
+      .def("mean", &PixelPool::mean, Free());
+  nb::class_<PixelDepthwise>(m, "PixelDepthwise")
+      .def("__init__", &construct<PixelDepthwise>)
+      .def("packed_size", &PixelDepthwise::packed_size, "Of packed weights.")
       .def("pack", &PixelDepthwise::pack, Free())
       .def("forward", &PixelDepthwise::forward, nb::arg("x"), nb::arg("packed"),
            nb::arg("factor").none(), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"),
