@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ Array = Any
 """An ndarray of NumPy or CuPy, depending on ``Device.xp``."""
 
 Shape = tuple[int, ...]
+
+
+class Pixels(Enum):
+    """Which blobs of a layer are pixels: N x H x W x C in memory, though N x C x H x W in shape."""
+
+    NONE = "none"
+    WRITTEN = "its top"
+    ALL = "all"
 
 
 class Blob:

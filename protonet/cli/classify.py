@@ -11,6 +11,7 @@ import click
 
 from protonet.cli.classes import Classified, WrongOnes, printer, save_scores, show_report
 from protonet.cli.classify_forms import Asked, asked_for, opened
+from protonet.cli.compute_options import precision_option
 from protonet.cli.extensions import import_option
 from protonet.cli.gflags import GflagsCommand
 from protonet.cli.image_results import check_ending, write_images

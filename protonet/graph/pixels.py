@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protonet.blob import Pixels
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
@@ -17,7 +18,7 @@ from protonet.graph.types import Types
 from protonet.kernels import native
 from protonet.kernels.kernel import processor_of
 from protonet.kernels.pixels import can_hold_pixels
-from protonet.layers.base import Kind, Pixels
+from protonet.layers.base import Kind
 
 
 def with_pixels(plan: Plan, device: Device, types: Types) -> Types:
@@ -30,14 +31,15 @@ def with_pixels(plan: Plan, device: Device, types: Types) -> Types:
     steps: dict[int, frozenset[Value]] = {}
     for index, step in enumerate(plan.steps):
         if step.is_view and step.bottoms:
-            if step.bottoms[0] in pixels:
-                pixels.update(step.tops)
+            tops = enumerate(step.tops)
+            pixels.update(top for place, top in tops if step.beneath(place) in pixels)
         elif index in computed and _takes_pixels(step, pixels):
             writes = [top for top in step.tops if can_hold_pixels(top.shape)]
             reads = [bottom for bottom in step.bottoms if can_hold_pixels(bottom.shape)]
             if step.layer.traits.kind is Kind.CONVOLUTION:
                 reads = [bottom for bottom in reads if bottom in pixels]
-            steps[index] = frozenset([*reads, *writes])
+            added = [value for value in step.added if can_hold_pixels(value.shape)]
+            steps[index] = frozenset([*reads, *added, *writes])
             pixels.update(top for top in writes if top not in fixed)
     return replace(types, pixels=frozenset(pixels), in_pixels=steps)
 
@@ -65,8 +67,9 @@ def _in_planes(plan: Plan) -> set[Value]:
     first: dict[Value, Value] = {}
     found: set[Value] = set()
     for step in plan.steps:
-        for top in step.tops:
-            first[top] = first[step.bottoms[0]] if step.is_view and step.bottoms else top
+        for place, top in enumerate(step.tops):
+            below = step.beneath(place) if step.is_view else None
+            first[top] = top if below is None else first[below]
             if top in shown or top.loss_weight or top.shape != first[top].shape:
                 found.add(first[top])
     return {value for value, memory in first.items() if memory in found}

@@ -18,6 +18,7 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, Convolve
 from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition, Kernel, select_algorithm
+from protonet.kernels.lrn import LRNAcrossChannels
 from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
 from protonet.kernels.windows import MODEST, Windows
 
@@ -110,12 +111,14 @@ class ConvolvePixels(Convolve):
         *,
         factor: Array | None = None,
         rectify: bool = False,
+        addend: Array | None = None,
     ) -> None:
         args = (self.windows, self.items, self.channels, self.outputs, self.group)
         floats = np.empty(y.shape, np.float32)
         images = np.asarray(x if self.planes else planes_of(x), np.float32, order="C")
         convolve = Convolve(self.device, np.float32, *args)
-        convolve.forward(images, w, bias, floats, factor=factor, rectify=rectify)
+        more = None if addend is None else planes_of(addend).astype(np.float32)
+        convolve.forward(images, w, bias, floats, factor=factor, rectify=rectify, addend=more)
         planes_of(y)[...] = floats
 
 
@@ -176,13 +179,16 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         *,
         factor: Array | None = None,
         rectify: bool = False,
+        addend: Array | None = None,
     ) -> None:
         if self._packed is None or not self.keeps_weights:
             self._pack(w)
-        if self._by_channels:
-            self._native.forward(x, self._packed, factor, bias, y, rectify)
-        else:
-            self._native.forward(x, self._packed, factor, bias, None, y, rectify)
+        if not self._by_channels:
+            self._native.forward(x, self._packed, factor, bias, addend, y, rectify)
+            return
+        self._native.forward(x, self._packed, factor, bias, y, rectify and addend is None)
+        if addend is not None:
+            self.add(y, addend, rectify=rectify)
 
     def _pack(self, w: Array) -> None:
         if self._packed is None:
@@ -245,3 +251,25 @@ def _geometry(kernel: MaxPool | AveragePool) -> tuple[Any, ...]:
     windows = kernel.windows.effective
     inputs, *geometry, outputs = native_windows(windows)
     return (*kernel.shape[:2], inputs, *geometry, windows.dilation, outputs)
+
+
+class LRNAcrossPixels(LRNAcrossChannels):
+    """``LRNAcrossChannels`` over pixels, in nets without gradients."""
+
+    def forward(self, x: Array, y: Array) -> None:
+        args = (self.shape, self.size, self.alpha, self.beta, self.k)
+        planes = np.empty(self.shape, np.float32)
+        normalize = LRNAcrossChannels(self.device, np.float32, *args)
+        normalize.forward(np.asarray(planes_of(x), np.float32, order="C"), planes)
+        planes_of(y)[...] = planes
+
+
+class NativeLRNAcrossPixels(LRNAcrossPixels, processor="native"):
+    """Vectors of channels, with powers as exact as the type."""
+
+    dtypes = frozenset({"bfloat16"})
+    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+
+    def forward(self, x: Array, y: Array) -> None:
+        formula = (self.size, self.alpha, self.beta, self.k)
+        native.of(self.dtype).across_pixels(x, y, self.shape[1], *formula)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from protonet.blob import Array, Param, Shape
+from protonet.blob import Array, Param, Pixels, Shape
 from protonet.device import Device
 from protonet.errors import LayerError
 from protonet.host import default_threads
@@ -37,14 +37,6 @@ class LowPrecision(Enum):
     """If all bottoms are: labels and images stay in float32."""
     ALWAYS = "always"
     """Products with weights."""
-
-
-class Pixels(Enum):
-    """Which blobs of a layer are pixels: N x H x W x C in memory, though N x C x H x W in shape."""
-
-    NONE = "none"
-    WRITTEN = "its top"
-    ALL = "all"
 
 
 class Kind(Enum):
@@ -91,15 +83,12 @@ class Traits:
 
     A class declares all of it; ``setup`` may replace it if it depends on the prototxt.
 
-    - ``backward_reads``: the arrays that ``backward`` reads. Others may be overwritten by then.
+    - ``backward_reads``: what ``backward`` reads. Other arrays may be overwritten by then.
     - ``in_place``: each element of a top depends only on the same element of its bottom (or the
-      layer reads all of the bottom before it writes), so both may be one array, and so may their
-      gradients.
-    - ``view``: the first top is the first bottom in another shape; if both share memory,
-      ``forward`` and ``backward`` are not called.
-    - ``dynamic``: the shapes of the tops depend on the values of the bottoms: before each
-      ``forward``, ``measure`` returns them, and the tops are reshaped. ``infer`` then returns
-      the initial shapes. Must be false with ``view``.
+      layer reads all of the bottom before it writes): both may be one array, as may gradients.
+    - ``view``: the first top is the first bottom in another shape; in one memory no pass is called.
+    - ``dynamic``: the shapes of the tops depend on values of the bottoms: ``measure`` returns them
+      before each ``forward``, ``infer`` the initial ones. Must be false with ``view``.
     - ``varies``: of ``Varying`` layers: shapes of the tops differ from pass to pass.
     - ``persistent_tops``: values that a caller writes into the tops persist unless ``forward``
       overwrites them. ``forward`` then also runs once when the tops are allocated.
@@ -310,9 +299,7 @@ class Layer:
 
 
 class Owner(Layer):
-    """A layer whose ``setup`` acquires what nets cannot share: files, a position in a stream, a
-    user's object.
-    """
+    """A layer whose ``setup`` acquires what nets cannot share: files, a user's object."""
 
     taken = False
 
@@ -330,8 +317,8 @@ class Owner(Layer):
 
 
 class Stateful(Owner):
-    """A layer that loads data, or has state between passes, which cannot be repeated: layers with
-    files, threads or a position in a stream.
+    """A layer with files, threads, a position in a stream or other state between passes, which
+    cannot be repeated.
     """
 
     def state(self) -> dict[str, Any]:

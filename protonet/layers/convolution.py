@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Pixels, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Convolve
 from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows, per_axis
 from protonet.layers.affine import AffineChain
-from protonet.layers.base import Kind, LowPrecision, Pixels, Weight, shape_text
+from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
 from protonet.layers.registry import register
 from protonet.layers.sliding import SlidingWindow
@@ -86,17 +86,15 @@ class ConvolutionBase(SlidingWindow):
         return ConvolutionParameter.Engine.Name(engine) if engine else ""
 
     def build(self, shapes: Sequence[Shape]) -> None:
-        self._convolve = self._convolve_for(shapes)
+        kind: type[Convolve] = Convolve
+        if self.pixels is not Pixels.NONE:
+            from protonet.kernels import pixels  # for nets in bfloat16 only
+
+            kind = pixels.ConvolvePixels
+        how = self.engine if kind is Convolve else self.pixels is Pixels.WRITTEN
+        self._convolve = kind.make(self.device, self.dtype, *self.kernel_for(shapes), how)
         self._convolve.keeps_weights = self.keeps_weights
         self._bias = BiasGradient.make(self.device, self.dtype, *self.flat(shapes))
-
-    def _convolve_for(self, shapes: Sequence[Shape]) -> Convolve:
-        if self.pixels is Pixels.NONE:
-            return Convolve.make(self.device, self.dtype, *self.kernel_for(shapes), self.engine)
-        from protonet.kernels.pixels import ConvolvePixels  # for nets in bfloat16 only
-
-        planes = self.pixels is Pixels.WRITTEN
-        return ConvolvePixels.make(self.device, self.dtype, *self.kernel_for(shapes), planes)
 
     def forget_weights(self) -> None:
         self._convolve.forget_weights()
@@ -108,7 +106,7 @@ class ConvolutionBase(SlidingWindow):
 
     @property
     def bias_gradient(self) -> Array | None:
-        """The array that the gradient of the bias is added to; None if not needed."""
+        """What the gradient of the bias is added to; None if not needed."""
         return self.params[1].diff if len(self.params) > 1 and self.params[1].wanted else None
 
 
@@ -154,8 +152,7 @@ class Convolution(ConvolutionBase):
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         axis = self.channel_axis(shapes)
-        channels = shapes[0][axis]
-        kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
+        channels, kernel = shapes[0][axis], self.geometry(len(shapes[0]) - axis - 1)[0]
         outputs = self.outputs_of(channels)
         return self.declare_shaped((outputs, channels // self.groups(channels), *kernel), outputs)
 
@@ -167,9 +164,8 @@ class Convolution(ConvolutionBase):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
-        outputs = self.flat(shapes)[1]
-        layers, keep = self.fused.layers, self.keeps_weights
-        self._chain = AffineChain(self.device, self.real, outputs, layers, keep=keep)
+        how = (self.device, self.real, self.flat(shapes)[1], self.fused.layers)
+        self._chain = AffineChain(*how, keep=self.keeps_weights)
 
     def forget_weights(self) -> None:
         super().forget_weights()
@@ -317,8 +313,7 @@ class Deconvolution(ConvolutionBase):
 
     def declare(self, shapes: Sequence[Shape]) -> list[Weight]:
         axis = self.channel_axis(shapes)
-        channels = shapes[0][axis]
-        kernel = self.geometry(len(shapes[0]) - axis - 1)[0]
+        channels, kernel = shapes[0][axis], self.geometry(len(shapes[0]) - axis - 1)[0]
         shape = (channels, self.outputs // self.groups(channels), *kernel)
         return self.declare_shaped(shape, self.outputs)
 

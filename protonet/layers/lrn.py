@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Pixels, Shape
 from protonet.errors import LayerError
 from protonet.kernels.lrn import LRNAcrossChannels, LRNWithinChannel
 from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
@@ -48,6 +49,7 @@ class LRN(Layer):
         self.size = int(param.local_size)
         self.alpha, self.beta, self.k = (float(v) for v in (param.alpha, param.beta, param.k))
         self._within = param.norm_region == LRNParameter.WITHIN_CHANNEL
+        self.traits = replace(self.traits, pixels=not self._within)
 
     def infer(self, shapes: Sequence[Shape]) -> list[Shape]:
         if len(shapes[0]) != 4:
@@ -65,6 +67,10 @@ class LRN(Layer):
     @property
     def _family(self) -> type[LRNWithinChannel] | type[LRNAcrossChannels]:
         """The kernel of the region."""
+        if self.pixels is not Pixels.NONE:
+            from protonet.kernels.pixels import LRNAcrossPixels  # for nets in bfloat16 only
+
+            return LRNAcrossPixels
         return LRNWithinChannel if self._within else LRNAcrossChannels
 
     def _made_for(self, shape: Shape) -> tuple[Any, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Pixels, Shape
 from protonet.errors import LayerError
 from protonet.kernels.pooling import AveragePool, MaxPool, StochasticPool
 from protonet.kernels.windows import Windows
 from protonet.layers.alternative_fields import h_w_fields
-from protonet.layers.base import Layer, LowPrecision, Pixels, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.limits import check_numbers
 from protonet.layers.registry import register
 from protonet.proto.caffe_pb2 import PoolingParameter

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from protonet.blob import Array, Shape
+from protonet.blob import Array, Pixels, Shape
 from protonet.errors import LayerError
 from protonet.kernels.combine import Combine, Parts
-from protonet.layers.base import Layer, LowPrecision, Pixels, Traits, shape_text
+from protonet.layers.base import Layer, LowPrecision, Traits, shape_text
 from protonet.layers.registry import register
 
 

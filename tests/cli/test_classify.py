@@ -81,6 +81,19 @@ def test_the_accuracy_is_that_of_caffes_log(
         assert image.format == "PNG"
 
 
+def test_scores_in_another_precision(protonet: Any, tmp_path: Path) -> None:
+    scores = {}
+    for precision in ("float32", "bfloat16"):
+        given = ("--precision", precision, "--out", f"{precision}.npy")
+        assert protonet("classify", *NET, "val/three", *given).returncode == 0
+        scores[precision] = np.load(tmp_path / f"{precision}.npy")
+    wide, rounded = scores["float32"], scores["bfloat16"]
+    assert not np.array_equal(wide, rounded)
+    np.testing.assert_allclose(rounded, wide, atol=0.03)
+    agree = np.mean(wide.argmax(axis=1) == rounded.argmax(axis=1))
+    assert agree > 0.95
+
+
 def test_caffes_positional_form_and_its_lines(protonet: Any, tmp_path: Path) -> None:
     image = min(str(path.relative_to(tmp_path)) for path in tmp_path.glob("val/one/*"))
     given = ("scaled.prototxt", "net.caffemodel", "mean.binaryproto", "labels.txt", image)

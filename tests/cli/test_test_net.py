@@ -43,6 +43,10 @@ def test_the_words_of_caffe(protonet: Any) -> None:
     assert ours.stdout == found.stdout
     alone = protonet("test", "train_val.prototxt", *given, "--no-fuse")
     assert alone.stdout == found.stdout
+    rounded = protonet("test", "train_val.prototxt", *given, "--precision", "bfloat16")
+    losses = [float(each.stdout.split("Loss: ")[1].split()[0]) for each in (found, rounded)]
+    assert losses[1] != losses[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
 def test_what_cannot_be(protonet: Any) -> None:
@@ -149,6 +153,8 @@ def test_a_run_is_tested_as_it_was_validated(protonet: Any, tmp_path: Path) -> N
     assert "loss: 10 items" in again.stdout
     others = ("--data", "data/val_images", "--labels", "data/val_labels")
     assert loss in protonet("test", "run", "--snapshot", 10, *others).stdout.splitlines()
+    rounded = protonet("test", "run", "--precision", "bfloat16").stdout
+    assert loss not in rounded.splitlines()
     for words, message in (
         (("run", "--weights", "x"), "has its own weights; omit --weights (--snapshot"),
         (("net.prototxt", "--snapshot", "best"), "--snapshot requires a run directory"),

@@ -13,6 +13,7 @@ from protonet.kernels.kernel import Kernel
 from protonet.kernels.pixels import (
     AveragePoolPixels,
     ConvolvePixels,
+    LRNAcrossPixels,
     MaxPoolPixels,
     Rearrange,
     can_hold_pixels,
@@ -122,7 +123,8 @@ def test_convolution(case: Any) -> None:
     factor, bias = random((outputs,), np.float32, 2), random((outputs,), np.float32, 3)
     given = x if planes else pixels(x)
     definition, tuned = pair(ConvolvePixels, windows, items, channels, outputs, group, planes)
-    for how in ({}, {"factor": factor, "rectify": True}):
+    addend = pixels(random((items, outputs, *out), seed=4))
+    for how in ({}, {"factor": factor, "rectify": True}, {"addend": addend, "rectify": True}):
         results = [np.full((items, outputs, *out), np.nan, BF16) for _ in range(2)]
         definition.forward(given, w, bias, results[0], **how)
         tuned.forward(given, w, bias, results[1], **how)
@@ -183,3 +185,13 @@ def test_results_do_not_depend_on_threads() -> None:
         return [y]
 
     check_threads(run)
+
+
+@pytest.mark.parametrize(("channels", "size", "beta"), [(37, 5, 0.75), (64, 3, 0.5), (4, 9, 0.75)])
+def test_lrn(channels: int, size: int, beta: float) -> None:
+    shape = (2, channels, 3, 5)
+    x = pixels(random(shape))
+    results = [np.zeros(shape, BF16) for _ in range(2)]
+    for y, each in zip(results, pair(LRNAcrossPixels, shape, size, 0.8, beta, 1.5), strict=True):
+        each.forward(x, y)
+    close(results[1], results[0])

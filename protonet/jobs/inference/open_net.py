@@ -30,9 +30,9 @@ class NetOptions:
     ``weights`` is a comma-separated list of files. ``gradients`` None means as the definition and
     its phase say. ``memory_limit`` is in bytes, for a net without gradients. ``fuse`` fuses layers
     whose intermediate blobs are not read. Without ``python_layers`` a network with layers that run
-    code or write files is refused. ``batch_size`` replaces that of the definition. ``precision``, of
-    ``PRECISIONS``, is the type of blobs where 16 bits suffice; None for float32, and 8-bit integers
-    with quantized weights.
+    code or write files is refused. ``batch_size`` replaces that of the definition. ``precision``
+    is the type of blobs, of ``PRECISIONS``, where 16 bits suffice; None for float32, and 8-bit
+    integers with quantized weights.
     """
 
     phase: int

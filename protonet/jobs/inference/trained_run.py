@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 
@@ -97,6 +98,7 @@ def open_trained(
     Raises:
         ProtonetError: as ``unpacked``, ``Predictor`` and ``open_digits_model``.
     """
+    more: Any = {"memory_limit": memory_limit, "precision": precision}
     with unpacked(path) as folder:
         if python_layers is None and folder != path:
             python_layers = False
@@ -105,20 +107,18 @@ def open_trained(
                 folder,
                 snapshot,
                 device,
-                memory_limit=memory_limit,
                 python_layers=python_layers is not False,
                 fuse=fuse is not False,
-                precision=precision,
+                **more,
             )
         else:
             predictor = Predictor(
                 RunDirectory.open(folder),
                 snapshot,
                 device,
-                memory_limit=memory_limit,
                 python_layers=python_layers,
                 fuse=fuse,
-                precision=precision,
+                **more,
             )
         with predictor:
             yield predictor

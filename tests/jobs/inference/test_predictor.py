@@ -49,6 +49,16 @@ def test_the_answers_are_those_of_the_net(images: list[Path]) -> None:
         np.testing.assert_allclose(answer.outputs["prob"], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_answers_in_bfloat16(images: list[Path]) -> None:
+    answers = []
+    for precision in (None, "bfloat16"):
+        opened = ImagePredictor(Source.read(DEPLOY), WEIGHTS, transformer(), precision=precision)
+        with opened as predictor:
+            answers.append(np.stack([a.outputs["prob"] for a in predictor.predict(images[:21])]))
+    assert not np.array_equal(*answers)
+    np.testing.assert_allclose(answers[1], answers[0], atol=0.03)
+
+
 def test_ten_crops_are_averaged(images: list[Path]) -> None:
     path = images[-1]
     with ImagePredictor(Source.read(DEPLOY), WEIGHTS, transformer(11, 13)) as predictor:
