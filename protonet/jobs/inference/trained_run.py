@@ -103,23 +103,11 @@ def open_trained(
         if python_layers is None and folder != path:
             python_layers = False
         if holds_model(folder):
-            predictor = open_digits_model(
-                folder,
-                snapshot,
-                device,
-                python_layers=python_layers is not False,
-                fuse=fuse is not False,
-                **more,
-            )
+            more |= {"python_layers": python_layers is not False, "fuse": fuse is not False}
+            predictor = open_digits_model(folder, snapshot, device, **more)
         else:
-            predictor = Predictor(
-                RunDirectory.open(folder),
-                snapshot,
-                device,
-                python_layers=python_layers,
-                fuse=fuse,
-                **more,
-            )
+            more |= {"python_layers": python_layers, "fuse": fuse}
+            predictor = Predictor(RunDirectory.open(folder), snapshot, device, **more)
         with predictor:
             yield predictor
 
