@@ -134,7 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     color = None if wants_color() else False
     try:
-        code = app.main(arguments, prog_name=_program(), standalone_mode=False, color=color)
+        whole = arguments is None  # of a script, a command is a part
+        code = app.main(
+            arguments, prog_name=_program(), standalone_mode=False, color=color, obj=whole
+        )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

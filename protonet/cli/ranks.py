@@ -73,7 +73,7 @@ def started_ranks(ctx: click.Context, wanted: int | None, remedy: str = RESUMABL
         if ended.message:
             complain(ended.message)
         ctx.exit(ended.code)
-    if is_unguarded():
+    if ctx.find_root().obj and is_unguarded():  # this process does nothing else
         ctx.exit(guard([*_command(), *sys.argv[1:]], complain, remedy))
     ranks = communicator()
     leave_sign(ranks.rank)

@@ -126,13 +126,13 @@ class TorchAdaGrad(_WithDefaults):
 @register_rule("TorchRMSProp")
 class TorchRMSProp(_WithDefaults):
     """optim.rmsprop: RMSProp with alpha ``rms_decay`` and epsilon ``delta``, by default 0.99 and
-    1e-8.
+    1e-8. It has no momentum (torch/optim, rmsprop.lua).
     """
 
     update = RMSPropUpdate
     constants = ("delta", "rms_decay")
     defaults: ClassVar = {"delta": 1e-8, "rms_decay": 0.99}
-    checks = (_averages,)
+    checks = (_averages, no_momentum)
 
 
 @register_rule("TorchAdaDelta")

@@ -170,6 +170,10 @@ def test_the_constants_of_averages_can_be_set() -> None:
             "type 'TorchAdaGrad' has no momentum, got 0.9",
         ),
         (
+            {"type": "TorchRMSProp", "momentum": 0.9},
+            "type 'TorchRMSProp' has no momentum, got 0.9",
+        ),
+        (
             {"type": "TorchAdam", "momentum2": 1},
             "type 'TorchAdam' needs momentum2 in [0, 1), got 1",
         ),

@@ -15,9 +15,7 @@ from protonet.kernels.random_stream import RandomStream
 
 
 class CudaDrop(Drop, processor="cuda"):
-    """The same numbers, generated where they are used; the mask is stored as bytes. A part of a
-    batch is dropped as defined: its numbers may begin within a block.
-    """
+    """The same numbers, generated where they are used; the mask is stored as bytes."""
 
     dtypes = DTYPES
 
@@ -29,20 +27,19 @@ class CudaDrop(Drop, processor="cuda"):
         self._kept = self.scratch((self._count,), np.uint8)
 
     def forward(self, x: Array, y: Array, random: RandomStream) -> None:
-        if random.part is not None:
-            super().forward(x, y, random)
-            return
-        keys = (np.uint64(key) for key in random.key)
+        keys, part = (np.uint64(key) for key in random.key), random.part
         numbers = (self._count, float(self.ratio), float(self.scale))
+        kernel = "forward"
+        places: tuple[int, ...] = ()
+        if part is not None and self._count % part.count == 0:
+            each = self._count // part.count
+            kernel, places = "forward_part", (each, part.first, part.step)
         threads = -(-self._count // 8)
         self._source.over(
-            threads, "forward", x, y, self._kept, *numbers, *keys, random.clock.on_device
+            threads, kernel, x, y, self._kept, *numbers, *places, *keys, random.clock.on_device
         )
 
     def backward(self, dy: Array, dx: Array) -> None:
-        if self._mask is not None:
-            super().backward(dy, dx)
-            return
         self._source.packs(
             self._count, "backward", dy, self._kept, dx, self._count, float(self.scale)
         )
