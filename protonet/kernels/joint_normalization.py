@@ -8,9 +8,7 @@ import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
-from protonet.kernels import native
-from protonet.kernels.kernel import NONEMPTY
-from protonet.kernels.normalization import BatchNormScale
+from protonet.kernels.normalization import BatchNormScale, NativeBatchNormScale
 from protonet.ranks.communicator import Communicator
 
 
@@ -37,32 +35,18 @@ class JointBatchNormScale(BatchNormScale):
         whole: int,
     ) -> None:
         super().__init__(device, dtype, items, channels, places, eps)
-        self._share = 1.0 / (whole * places)
+        self._share, self._weight = 1.0 / (whole * places), items / whole
         self._ranks = ranks
 
 
-class NativeJointBatchNormScale(JointBatchNormScale, processor="native"):
+class NativeJointBatchNormScale(JointBatchNormScale, NativeBatchNormScale, processor="native"):
     """Sums in one pass, results in another; a message of both moments, and one of both sums."""
 
-    requires = (NONEMPTY,)
+    dtypes = frozenset({"float32"})
 
-    def __init__(
-        self,
-        device: Device,
-        dtype: Any,
-        items: int,
-        channels: int,
-        places: int,
-        eps: float,
-        ranks: Communicator,
-        whole: int,
-    ) -> None:
-        super().__init__(device, dtype, items, channels, places, eps, ranks, whole)
-        module = native.load()
-        self._native = module.Normalization(items, channels, places, eps)
-        self._affine = module.Scaling(items, channels, places)
-        self._weight = items / whole
-        self._moments = self.scratch((2, channels), np.float64)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._moments = self.scratch(self._small.shape, np.float64)
 
     def forward_train(
         self,
@@ -96,11 +80,6 @@ class NativeJointBatchNormScale(JointBatchNormScale, processor="native"):
         np.subtract(squares, means, out=squares)
         np.maximum(squares, 0.0, out=squares)
         np.copyto(variance, squares, casting="same_kind")
-
-    def forward_inference(
-        self, x: Array, factor: Array, shift: Array, y: Array, *, rectify: bool = False
-    ) -> None:
-        self._affine.forward(x, factor, shift, y, rectify)
 
     def backward(
         self,

@@ -41,6 +41,7 @@ class TrainStep:
         sent: Any = np.float32,
     ) -> None:
         self.net, self.rule, self.losses, self.scale = net, rule, losses, scale
+        self._ranks = ranks
         self._sum = None if ranks.alone else GradientSum(net, ranks, sent)
         self._left = 0
         self._zeros = ZeroGradients.make(net.device, net.store.diff.dtype)
@@ -72,17 +73,14 @@ class TrainStep:
         """Run ``passes`` layer by layer; returns lines that describe every blob."""
         lines = describe_passes(self.net)
         self._left -= 1
-        if self._sum is not None and not self._left:
-            self._sum.begin_all()
+        self._begin_sums()
         self.losses.take()
         return lines
 
     def update(self, rate: float, iteration: int) -> None:
         """Update the parameters."""
-        if self._sum is not None:
-            self._sum.wait()
-        if self.scale is not None:
-            self.scale.settle()
+        self._wait_for_sums()
+        self._settle()
         self.rule.step(rate, iteration)
 
     def iterate(self, rate: float, iteration: int) -> None:
@@ -91,6 +89,20 @@ class TrainStep:
 
     def close(self) -> None:
         """Release what was captured."""
+
+    def _begin_sums(self) -> None:
+        """Begin the sums after the last backward pass."""
+        if self._sum is not None and not self._left:
+            self._sum.begin_all()
+
+    def _wait_for_sums(self) -> None:
+        if self._sum is not None:
+            self._sum.wait()
+
+    def _settle(self) -> None:
+        """Divide the gradients by the loss scale."""
+        if self.scale is not None:
+            self.scale.settle()
 
     def _clear(self) -> None:
         for part in self._accumulated:
@@ -111,18 +123,9 @@ class CapturedTrainStep(TrainStep):
 
     can_iterate = True
 
-    def __init__(
-        self,
-        net: Net,
-        rule: Rule,
-        losses: Losses,
-        scale: LossScale | None = None,
-        ranks: Communicator = ALONE,
-        sent: Any = np.float32,
-    ) -> None:
-        super().__init__(net, rule, losses, scale, ranks, sent)
-        self._ranks = ranks
-        self._capture_sums = self._sum is not None and ranks.capturable
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._capture_sums = self._sum is not None and self._ranks.capturable
         self._sum_error = "" if self._capture_sums or self._sum is None else _OLD_NCCL
         self._make_graphs()
 
@@ -160,14 +163,13 @@ class CapturedTrainStep(TrainStep):
         self._left -= 1
         summed = self._sums_now
         self._launch(self._passes_graph)
-        if self._sum is not None and not self._left and not summed:
-            self._sum.begin_all()
+        if not summed:
+            self._begin_sums()
         self.net.clock.count()
 
     def update(self, rate: float, iteration: int) -> None:
         """Update the parameters."""
-        if self._sum is not None:
-            self._sum.wait()
+        self._wait_for_sums()
         self.rule.prepare(rate, iteration)
         self._update_graph()
 
@@ -213,8 +215,7 @@ class CapturedTrainStep(TrainStep):
         self.losses.take()
 
     def _apply_update(self) -> None:
-        if self.scale is not None:
-            self.scale.settle()
+        self._settle()
         self.rule.launch()
 
 
