@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from protonet.graph.casts import Cast, cast_live_ranges, place_casts
 from protonet.graph.in_place import InPlace, SavedValues, same_name
+from protonet.graph.joining import Joined, join
 from protonet.graph.liveness import (
     backward_moment,
     data_live_ranges,
@@ -43,6 +44,8 @@ class Layout:
     forward again; ``recompute_savings`` are the bytes of arena that this saves. ``live_ranges[s]``
     is when storage s is live, None for always.
 
+    ``joined`` are storages that are parts of others.
+
     Before step i runs forward, the bottoms ``save_before[i]``, about to be overwritten, are copied
     to the storages ``saved_data[v]``, where backward passes read them; the steps in ``saved_diff``
     cannot work in place, and read them in their forward pass too. ``saved_diff[i]`` are storages
@@ -65,6 +68,7 @@ class Layout:
     save_before: Mapping[int, tuple[Value, ...]] = field(default_factory=dict)
     saved_data: Mapping[Value, int] = field(default_factory=dict)
     saved_diff: Mapping[int, Mapping[Value, int]] = field(default_factory=dict)
+    joined: Joined = field(default_factory=Joined)
 
     @property
     def bytes(self) -> int:
@@ -91,6 +95,8 @@ def lay_out(
     """
     in_place = InPlace(plan, types) if not packed else None
     data, holders, views = _place_data(plan, types, gradients, in_place)
+    joined = join(plan, types, data, holders, views) if packed and not gradients else Joined()
+    views |= joined.steps
     sizes = [max(map(types.bytes_of, held)) for held in holders]
     diffs = _Diffs()
     if gradients:
@@ -113,6 +119,7 @@ def lay_out(
         save_before=saved.save_before,
         saved_data=saved.saved_data,
         saved_diff=saved.saved_diff,
+        joined=joined,
     )
     if not packed:
         return layout
@@ -150,14 +157,18 @@ def _in_arena(
     before: int | None = None,
 ) -> Layout:
     """The layout with all storages that are not always live in an arena."""
-    moving = [place for place, each in enumerate(spans) if each is not None]
-    placed, arena = pack(
-        [layout.sizes[place] for place in moving],
-        [each for each in spans if each is not None],
-    )
+    joined = layout.joined
+    moving = [
+        (place, each)
+        for place, each in enumerate(joined.spans(spans))
+        if each is not None and place not in joined.parts
+    ]
+    placed, arena = pack([layout.sizes[place] for place, _ in moving], [each for _, each in moving])
     offsets: list[int | None] = [None] * len(spans)
-    for place, at in zip(moving, placed, strict=True):
+    for (place, _), at in zip(moving, placed, strict=True):
         offsets[place] = at
+    for part in joined.parts:
+        offsets[part] = joined.offset(part, offsets)
     return replace(
         layout,
         offsets=tuple(offsets),
