@@ -109,7 +109,8 @@ def times(
                 continue
             try:
                 engine = stack.enter_context(Engine(name, asked.precision))
-                answer = _answer(engine, case, batch, asked.folder)
+                model = model_file(asked.folder, case, name, batch)
+                answer = answer_of(engine, model, inputs_file(asked.folder, case, batch))
             except RuntimeError as error:
                 if name == "protonet":
                     raise
@@ -125,12 +126,11 @@ def times(
     return measured
 
 
-def _answer(engine: Engine, case: Case, batch: int, folder: Path) -> np.ndarray:
-    """What an engine answers to the inputs."""
-    model = model_file(folder, case, engine.name, batch)
-    engine.ask("inference", model=str(model), inputs=str(inputs_file(folder, case, batch)))
+def answer_of(engine: Engine, model: Path, inputs: Path) -> np.ndarray:
+    """What an engine answers to the inputs of a file."""
+    engine.ask("inference", model=str(model), inputs=str(inputs))
     engine.ask("run", iterations=3)  # the third answer is the first, unless inputs are lost
-    path = folder / f"{engine.name}.npy"
+    path = model.with_name(f"{engine.name}.npy")
     engine.ask("results", path=str(path))
     answer: np.ndarray = np.load(path)
     path.unlink()

@@ -17,12 +17,13 @@ class Inference:
 
     def __init__(self, model: Path, values: np.ndarray, precision: str, _: int) -> None:
         source = Source(str(model), model.read_text())
-        path = model.with_name("net.caffemodel")
+        int8 = precision == "int8"
+        path = model.with_name("net-int8.caffemodel" if int8 else "net.caffemodel")
         nets = DeployNets(
             source, deploy_net(source), Device(), python_layers=False, memory_limit=None, fuse=True
         )
         nets.use(open_weights(path), str(path))
-        self._pass = nets.forward_pass(len(values), precision)
+        self._pass = nets.forward_pass(len(values), None if int8 else precision)
         self.net = self._pass.net
         self.net.device.put(values, self.net.inputs["data"].data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -347,3 +348,34 @@ def test_growth_compares_each_size_with_the_one_before(monkeypatch: pytest.Monke
     assert ["x: beside the size before", "at most 1.10 x", "2.00 x", "not met"] in cells
     assert any(row[0] == "plan of 1,000 layers" and row[-1] == "met" for row in cells)
     assert dict(growth.of_records((10, 20))).keys() == {"write a record", "read a record"}
+
+
+def test_8_bit_integers_are_measured_beside_float32(tmp_path: Path) -> None:
+    """Without onnxruntime's quantization, where that is not installed."""
+    command = [sys.executable, str(BENCHMARKS / "int8.py"), "--only", "lenet", "--batch", "1"]
+    short = ["--rounds", "1", "--seconds", "0", "--folder", str(tmp_path)]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (row,) = [line.split("|") for line in done.stdout.splitlines() if re.match(r"\| LeNet +\|", line)]
+    assert row[2].strip() == "1"
+    assert float(row[3]) > 0
+    assert float(row[4]) > 0
+    assert float(row[8]) > 20  # decibels
+
+
+def test_distance_from_float32_is_that_of_what_classes_differ_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    int8 = module("int8", monkeypatch)
+    exact = np.array([[[[101.0]], [[99.0]]]])
+    assert int8.decibels(exact, np.array([[101.1, 98.9]])) == pytest.approx(20)
+    assert int8.decibels(exact, exact[..., 0, 0]) == float("inf")
+    assert int8.decibels(np.ones((1, 3)), np.zeros((1, 3))) == -float("inf")
+
+
+def test_drawn_images_have_all_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracy = module("int8_accuracy", monkeypatch)
+    for label in range(10):
+        image = accuracy.draw(np.random.default_rng(1), label)
+        assert (image.shape, image.dtype) == ((3, 32, 32), np.uint8)
+        assert len(np.unique(image)) > 50
