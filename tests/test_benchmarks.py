@@ -356,7 +356,9 @@ def test_8_bit_integers_are_measured_beside_float32(tmp_path: Path) -> None:
     short = ["--rounds", "1", "--seconds", "0", "--folder", str(tmp_path)]
     done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    (row,) = [line.split("|") for line in done.stdout.splitlines() if re.match(r"\| LeNet +\|", line)]
+    (row,) = [
+        line.split("|") for line in done.stdout.splitlines() if re.match(r"\| LeNet +\|", line)
+    ]
     assert row[2].strip() == "1"
     assert float(row[3]) > 0
     assert float(row[4]) > 0
