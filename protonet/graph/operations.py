@@ -60,7 +60,9 @@ def weight_of(plan: Plan, value: Value, part: Part | None) -> float:
     whole = step.layer.is_loss or value.count == 1
     if isinstance(step.layer, Reduction):
         whole = step.layer.axes_of(step.bottoms[0].shape)[0] == 0
-    return value.loss_weight * part.share if part is not None and whole else value.loss_weight
+    if part is None:
+        return value.loss_weight
+    return value.loss_weight * (part.share if whole else 1 / part.copies)
 
 
 def loss_scale_of(device: Device, precision: Any) -> Array | None:

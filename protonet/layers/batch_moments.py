@@ -28,5 +28,5 @@ def moments_of(
             "train without sync_batch_norm, or on one rank",
         )
     whole = items // part.count * part.whole
-    ranks = layer.context.ranks
-    return JointBatchNormScale.make(layer.device, layer.dtype, *extents, eps, ranks, whole), whole
+    given = (*extents, eps, layer.context.ranks, whole * part.copies)
+    return JointBatchNormScale.make(layer.device, layer.dtype, *given), whole

@@ -236,16 +236,18 @@ class Data(BatchLayer):
         if self.part is None or not self.traits.varies:
             return
         left, ranks = self.length % self.part.whole, self.context.ranks
-        if left < ranks.size or self.part.step > 1:
+        few, most = left < ranks.size, self.part.whole // ranks.size
+        if (few and left > most) or self.part.step > 1:
             self.close()
             raise LayerError(
-                f"the last batch of an epoch has {left} records, for {ranks.size} ranks"
-                if left < ranks.size
+                f"the last batch of an epoch has {left} records, for {ranks.size} ranks of which "
+                f"one takes {most}"
+                if self.part.step == 1
                 else "batches of each rank cannot end with the epoch",
                 ("data_param", "partial_batches"),
                 "fewer ranks or another batch size, or all batches full: partial_batches: false",
             )
-        self._last = ranks.part(left)
+        self._last = ranks.part_of_few(left) if few else ranks.part(left)
 
     def _check_partial_batches(self) -> None:
         if self.spec.data_param.rand_skip:

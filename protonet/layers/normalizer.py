@@ -16,7 +16,8 @@ class Normalizer:
     given; None for the schema's.
 
     ``value`` is a scalar array on the device. On a rank with a part of the batch it is the divisor
-    over all ranks times the part's share, with which the loss is multiplied.
+    over all ranks times the part's share, with which the loss is multiplied. (A fixed divisor is of
+    the sum of the parts: times the part's fraction of the batch.)
     """
 
     def __init__(self, layer: Layer, items: int, batch: int, default: int | None = None) -> None:
@@ -37,13 +38,14 @@ class Normalizer:
         }
         self._ranks, part = layer.context.ranks, layer.random.part
         self._share = 1.0 if part is None else part.share
+        fraction = 1.0 if part is None else part.fraction
         of_batch = mode not in (LossParameter.NONE, LossParameter.PRE_FIXED)
         self._weighs = mode == LossParameter.WEIGHTS
         self._counts = self._weighs or mode == LossParameter.VALID
         self._xp = layer.xp
         self.value: Array = layer.scratch(())
         self._none: Array = layer.scratch(())
-        self.value.fill(max(1, fixed[mode]) * (1.0 if of_batch else self._share))
+        self.value.fill(max(1, fixed[mode]) * (1.0 if of_batch else fraction))
 
     def count(self, valid: Array | None, weights: Array | None = None) -> None:
         """Read which items count (1.0) in this pass and which do not (0.0), and their weights, 0
@@ -69,10 +71,10 @@ def divisor(layer: Layer, mode: int, valid: float, items: float, batch: float) -
     ``valid`` items of this pass.
     """
     part = layer.random.part
-    share = 1.0 if part is None else part.share
+    share, fraction = (1.0, 1.0) if part is None else (part.share, part.fraction)
     if mode in (LossParameter.NONE, LossParameter.PRE_FIXED):
         fixed = layer.spec.loss_param.pre_fixed_normalizer
-        return max(1.0, 1.0 if mode == LossParameter.NONE else fixed) * share
+        return max(1.0, 1.0 if mode == LossParameter.NONE else fixed) * fraction
     if mode == LossParameter.VALID:
         (valid,) = layer.context.ranks.sums([valid])
         return max(1.0, valid) * share

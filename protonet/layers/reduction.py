@@ -63,7 +63,7 @@ class Reduction(Layer):
         self._factor = self.coeff / max(count, 1) if mean else self.coeff
         part = self.random.part
         if first == 0 and part is not None and not (mean or self._extreme):
-            self._factor /= part.share  # losses of ranks are averaged by their shares
+            self._factor /= part.fraction  # losses of ranks are averaged by their shares
         self._work = self.scratch(self._matrix) if self._curved else None
         self._slope = self.scratch((outer, 1, *inner))
         if self._extreme:

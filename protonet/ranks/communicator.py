@@ -19,13 +19,15 @@ RESUMABLE = "all ranks were stopped: --resume continues from the newest snapshot
 @dataclass(frozen=True)
 class Part:
     """The items of every batch that a rank computes: ``count`` of ``whole``, from ``first`` on,
-    every ``step``-th.
+    every ``step``-th. Of a batch with fewer items than ranks, all of them are computed by all
+    ``copies`` ranks, and each counts so much less.
     """
 
     first: int
     count: int
     whole: int
     step: int = 1
+    copies: int = 1
 
     @property
     def places(self) -> slice:
@@ -35,6 +37,11 @@ class Part:
     @property
     def share(self) -> float:
         """Its weight in a mean over the whole batch."""
+        return self.count / (self.whole * self.copies)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the whole batch it is."""
         return self.count / self.whole
 
 
@@ -94,6 +101,10 @@ class Communicator:
             )
         first, last = (whole * rank // self.size for rank in (self.rank, self.rank + 1))
         return Part(first, last - first, whole)
+
+    def part_of_few(self, whole: int) -> Part:
+        """All of a batch, on every rank: of one with fewer items than there are ranks."""
+        return Part(0, whole, whole, copies=self.size)
 
     def part_of_each(self, count: int) -> Part:
         """The part of a batch of ``count`` items for each rank, which are dealt out one by one."""

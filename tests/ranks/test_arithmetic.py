@@ -78,6 +78,13 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 layer { name: "size" type: "Reduction" bottom: "score" top: "size" loss_weight: 0.0001
   reduction_param { operation: SUMSQ } }
 """
+FEW = (
+    PARTIAL.replace("batch_size: 79", "batch_size: 107")
+    + """
+layer { name: "none" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "none"
+  loss_weight: 0.01 loss_param { normalization: NONE } }
+"""
+)
 DETECTION = """
 layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TRAIN }
   data_param { source: "shapes/train_images" batch_size: 9 shuffle: true }
@@ -139,6 +146,7 @@ TRAININGS = {
     "moments": Training(MOMENTS, f"{USUAL} max_iter: 100", {1: {}, 2: SYNC, 3: SYNC}),
     "own": Training(MOMENTS, f"{USUAL} max_iter: 100", {2: {}}),
     "partial": Training(PARTIAL, f"{USUAL} max_iter: 40 display: 1", {1: {}, 2: SYNC, 3: SYNC}),
+    "few": Training(FEW, f"{USUAL} max_iter: 20 display: 1", {1: {}, 3: SYNC}),
     "boxes": Training(DETECTION + DETECTOR, SHORT % 5, {1: {}, 2: {}}),
     "boxes of each": Training(OF_EACH, f"{SHORT % 5} snapshot: 6", {3: EACH}),
     "resumed": Training(
@@ -228,6 +236,15 @@ def test_the_last_batch_of_an_epoch_is_shared_out(trained: Trained) -> None:
     )
     assert ours == pytest.approx(alone, rel=1e-4)
     assert len(ours) == 40
+
+
+def test_a_last_batch_of_fewer_records_than_ranks(trained: Trained) -> None:
+    """Two of the 1500 images are left for it: each of three ranks computes both."""
+    assert trained.differ("few", 3) < 2e-5
+    ours, alone = ([line["loss"] for line in trained.lines("few", count, "iterated")]
+                   for count in (3, 1))  # fmt: skip
+    assert ours == pytest.approx(alone, rel=1e-4)
+    assert len(ours) == 20
 
 
 def test_detectors_agree_and_so_does_their_precision(trained: Trained) -> None:

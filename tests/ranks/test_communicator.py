@@ -34,6 +34,14 @@ def test_a_batch_for_each_is_dealt_out() -> None:
     assert [part.share for part in parts] == [pytest.approx(1 / 3)] * 3
 
 
+def test_few_items_are_computed_by_every_rank() -> None:
+    """So the shares of all are the whole."""
+    parts = [rank_of(rank, 3).part_of_few(2) for rank in range(3)]
+    assert [list(range(2))[part.places] for part in parts] == [[0, 1]] * 3
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert {part.fraction for part in parts} == {1}
+
+
 def test_ranks_without_exchanges_say_so() -> None:
     for begin in (rank_of(0, 2).begin_swap, rank_of(0, 2).begin_collect):
         with pytest.raises(UsageError, match="send gradients as float32 only"):
