@@ -47,9 +47,11 @@ class Param(Blob):
     ``lr_mult`` and ``decay_mult`` scale the solver's learning rate and weight decay for it.
     If it is ``rewritten``, backward passes write its gradient instead of accumulating it.
     Layers that share a parameter hold the same ``Param``, or a ``view`` of it in another shape.
+    ``packed`` are its values in the forms of kernels, by their names, for nets that only answer;
+    a parameter that is needed in these alone is ``released``: ``data`` has no values then.
     """
 
-    __slots__ = ("decay_mult", "lr_mult", "owner", "rewritten")
+    __slots__ = ("decay_mult", "lr_mult", "owner", "packed", "released", "rewritten")
 
     def __init__(
         self,
@@ -59,12 +61,26 @@ class Param(Blob):
         lr_mult: float = 1.0,
         decay_mult: float = 1.0,
         owner: Param | None = None,
+        packed: dict[str, Array] | None = None,
     ) -> None:
         super().__init__(name, data, diff)
         self.lr_mult = lr_mult
         self.decay_mult = decay_mult
         self.owner = owner
         self.rewritten = False
+        self.packed: dict[str, Array] = {} if packed is None else packed
+        self.released = False
+
+    def release(self) -> None:
+        """Keep the packed values only, until ``reserve``."""
+        lone = np.zeros((), self.data.dtype)
+        self.data, self.released = np.broadcast_to(lone, self.data.shape), True
+
+    def reserve(self, device: Device) -> Array:
+        """``data``, for values to be written to it."""
+        if self.released:
+            self.data, self.released = device.empty(self.data.shape, self.data.dtype), False
+        return self.data
 
     @property
     def wanted(self) -> bool:
@@ -80,6 +96,7 @@ class Param(Blob):
             self.lr_mult,
             self.decay_mult,
             owner=self.owner or self,
+            packed=self.packed,
         )
 
 
@@ -101,6 +118,10 @@ class ParamStore:
     with equal multipliers are contiguous, each aligned to 64 bytes (padded with zeros).
     """
 
+    places: dict[int, slice]
+    """Where each of ``params`` is in the flat arrays, by its index."""
+    groups: tuple[Group, ...]
+
     def __init__(
         self,
         params: Sequence[Param],
@@ -109,27 +130,23 @@ class ParamStore:
         *,
         gradients: bool = True,
         zero: bool = False,
+        flat: bool = True,
     ) -> None:
         """Move ``params`` (no views) into flat arrays, keeping their values; gradients are 0.
 
         Without ``gradients``, ``diff`` is empty and None for each parameter. With ``zero``, all
-        values are 0: memory is not touched.
+        values are 0: memory is not touched. Without ``flat``, each parameter has an array of its
+        own, which may be released; the flat arrays are empty, and nothing has a gradient.
         """
         self.params = list(params)
         self.device = device
-        align = 64 // np.dtype(dtype).itemsize
-        kinds = dict.fromkeys((p.lr_mult, p.decay_mult) for p in self.params)
-        self.places: dict[int, slice] = {}
-        """Where each of ``params`` is in the flat arrays, by its index."""
-        groups, end = [], 0
-        for lr_mult, decay_mult in kinds:
-            start = end
-            for index, param in enumerate(self.params):
-                if (param.lr_mult, param.decay_mult) == (lr_mult, decay_mult):
-                    self.places[index] = slice(end, end + param.data.size)
-                    end += -(-param.data.size // align) * align
-            groups.append(Group(start, end, lr_mult, decay_mult))
-        self.groups = tuple(groups)
+        if not flat:
+            self.places, self.groups = {}, ()
+            self.data = self.diff = device.zeros((0,), dtype)
+            for param in self.params:
+                param.data, param.diff = device.zeros(param.shape, dtype), None
+            return
+        end = self._lay_out(np.dtype(dtype).itemsize)
         self.data = device.zeros((end,), dtype)
         self.diff = device.zeros((end if gradients else 0,), dtype)
         for param, data in zip(self.params, self.split(self.data), strict=True):
@@ -139,6 +156,22 @@ class ParamStore:
         if gradients:
             for param, diff in zip(self.params, self.split(self.diff), strict=True):
                 param.diff = diff
+
+    def _lay_out(self, itemsize: int) -> int:
+        """Set ``places`` and ``groups``; the length of the flat arrays."""
+        align = 64 // itemsize
+        kinds = dict.fromkeys((p.lr_mult, p.decay_mult) for p in self.params)
+        self.places = {}
+        groups, end = [], 0
+        for lr_mult, decay_mult in kinds:
+            start = end
+            for index, param in enumerate(self.params):
+                if (param.lr_mult, param.decay_mult) == (lr_mult, decay_mult):
+                    self.places[index] = slice(end, end + param.data.size)
+                    end += -(-param.data.size // align) * align
+            groups.append(Group(start, end, lr_mult, decay_mult))
+        self.groups = tuple(groups)
+        return end
 
     def singles(self) -> list[Group]:
         """A group for each single parameter."""

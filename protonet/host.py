@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
-import socket
 import struct
 from pathlib import Path
 
@@ -94,6 +93,8 @@ def network_addresses() -> dict[str, str]:
     empty where the system does not tell.
     """
     found = {}
+    import socket  # for several machines only
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _, name in socket.if_nameindex():
             request = struct.pack("256s", name.encode()[:15])

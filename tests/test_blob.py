@@ -77,3 +77,29 @@ def test_a_view_is_the_same_memory_in_another_shape() -> None:
     assert view.view((21,)).owner is owner
     assert view.wanted
     assert not store.params[3].wanted
+
+
+def test_parameters_with_arrays_of_their_own() -> None:
+    device = Device()
+    params = [Param(name, np.broadcast_to(0.0, (2, 3))) for name in "ab"]
+    store = ParamStore(params, device, np.float32, gradients=False, flat=False)
+    assert (store.data.size, store.diff.size, store.groups) == (0, 0, ())
+    a, b = (param.data for param in store.params)
+    assert a.dtype == np.float32
+    assert not np.shares_memory(a, b)
+    a[...] = 1.0
+    np.testing.assert_array_equal(b, np.zeros((2, 3)))
+
+
+def test_a_released_parameter_keeps_its_packed_values_alone() -> None:
+    param = Param("w", np.ones((2, 3), np.float32))
+    param.packed["p"] = np.ones(6)
+    param.release()
+    assert param.released
+    assert (param.shape, param.data.dtype, param.data.strides) == ((2, 3), np.float32, (0, 0))
+    again = param.reserve(Device())
+    again[...] = 2.0
+    assert again is param.data
+    assert not param.released
+    assert param.reserve(Device()) is again
+    assert list(param.view((6,)).packed) == ["p"]

@@ -43,7 +43,7 @@ def test_swap_is_bytes() -> None:
 def test_addresses_are_those_of_the_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """With interfaces that are made up: one without an address, and the loopback."""
     known = {"lo": "127.0.0.1", "eth0": "192.0.2.7"}
-    monkeypatch.setattr(host.socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0"), (3, "down")])
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0"), (3, "down")])
 
     def ioctl(_: int, request: int, given: bytes) -> bytes:
         name = given.rstrip(b"\0").decode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         FormatError: when the disk is full or fails. The old file is kept, the temporary removed.
     """
     target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
         # The library need not create the file itself, and two writers never share one.
         temporary.touch(exist_ok=False)

@@ -15,8 +15,9 @@ from protonet.graph.memory import lay_out
 from protonet.graph.meta_device import MetaDevice, build_on
 from protonet.graph.plan import Plan
 from protonet.graph.shapes import at_batch
-from protonet.graph.types import choose_types
+from protonet.graph.types import Types, choose_types
 from protonet.layers.base import Stateful
+from protonet.layers.packed_weights import packed_growth
 
 _FLOAT = 4
 
@@ -55,24 +56,19 @@ def estimate(
     recompute: bool = False,
     fuse: bool = True,
     precision: Any = np.float32,
+    keep_weights: bool = False,
 ) -> Estimate:
-    """The memory of a net of this plan, as ``Net`` builds it with these options."""
+    """The memory of a net of this plan, as ``Net`` builds it with these options; where it keeps
+    weights, parameters that are only read packed are released when they are loaded.
+    """
     if packed and fuse:
         plan = fuse_layers(plan, gradients=gradients)
     device = MetaDevice()
     types = choose_types(plan, device, np.float32, precision)
     layout = lay_out(plan, types, gradients=gradients, packed=packed, recompute=recompute)
-    for index, step in enumerate(plan.steps):
-        build_on(
-            device,
-            step.layer,
-            step.shapes,
-            types.in_step(index),
-            gradients=gradients,
-            fused=plan.absorbed_layers(step),
-        )
-    owned = [param for step in plan.steps for param in step.params if param.owner is None]
-    parameters = _FLOAT * sum(param.weight.count for param in owned)
+    how: Any = {"gradients": gradients, "keep_weights": keep_weights}
+    growth = sum(_build(plan, index, types, device, **how) for index in range(len(plan.steps)))
+    parameters = parameter_bytes(plan) + growth
     stateful = [step.layer for step in plan.steps if isinstance(step.layer, Stateful)]
     return Estimate(
         layout.bytes,
@@ -87,6 +83,23 @@ def estimate(
         ),
         tuple((name, *absorbed) for name, absorbed in fusions(plan)),
     )
+
+
+def _build(plan: Plan, index: int, types: Types, device: MetaDevice, **how: bool) -> int:
+    """Build a step on the meta device; the bytes that its packed weights take more."""
+    step = plan.steps[index]
+    fused, dtype = plan.absorbed_layers(step), types.in_step(index)
+    made = build_on(device, step.layer, step.shapes, dtype, fused=fused, **how)
+    if not how["keep_weights"] or not step.params or step.params[0].owner is not None:
+        return 0
+    borrowed = {param.owner for each in plan.steps for param in each.params}
+    return packed_growth(made, shared=(index, 0) in borrowed)
+
+
+def parameter_bytes(plan: Plan) -> int:
+    """Of the parameters, as they are in a file."""
+    owned = [param for step in plan.steps for param in step.params if param.owner is None]
+    return _FLOAT * sum(param.weight.count for param in owned)
 
 
 def fitting_batch(plan: Plan, limit: int, needs: Callable[[Plan], int]) -> int | None:

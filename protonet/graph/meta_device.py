@@ -77,18 +77,21 @@ def build_on(
     *,
     gradients: bool = True,
     fused: Sequence[Layer] = (),
-) -> None:
+    keep_weights: bool = False,
+) -> Layer | None:
     """Build a copy of a layer on a meta device. Data layers are not built, since they would start
-    to read; nor are dynamic layers, which may run a user's code.
+    to read; nor are dynamic layers, which may run a user's code: None.
     """
     if not shapes or layer.traits.dynamic:
-        return
+        return None
     random = RandomStream(device, 0, layer.name)
     made = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
+    made.keeps_weights = keep_weights
     for place, weight in enumerate(layer.declare(shapes)):
         data, diff = meta_array(weight.shape), meta_array(weight.shape) if gradients else None
         made.params.append(Param(f"{layer.name}/{place}", data, diff))
     made.build(shapes)
+    return made
 
 
 def supports_low_precision(

@@ -28,7 +28,13 @@ from protonet.graph.plan import Plan, close_layers
 from protonet.graph.runner import Runner
 from protonet.graph.shapes import check_batches, reshaped
 from protonet.graph.types import choose_types
-from protonet.graph.weights import LoadReport, load_params, message_of, stored_params
+from protonet.graph.weights import (
+    LoadReport,
+    complete_params,
+    load_params,
+    message_of,
+    stored_params,
+)
 from protonet.kernels.random_stream import Clock
 from protonet.proto.caffe_pb2 import TRAIN, Int8Parameter, NetParameter
 
@@ -102,7 +108,7 @@ class Net(Runner):
         plan = _fused(plan, device, int8, gradients=gradients) if packed and fuse else plan
         self.plan, self.device, self.seed, self.gradients = plan, device, seed, gradients
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
-        self.packed, self._recompute = packed, recompute
+        self.packed, self._recompute, self._keep_weights = packed, recompute, keep_weights
         check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
         self.clock = Clock(device)
         self.blobs: dict[str, Blob] = {}
@@ -146,19 +152,28 @@ class Net(Runner):
         source: str,
         *,
         allow_mismatch: bool = False,
+        release: bool = False,
     ) -> LoadReport:
         """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
-        With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped.
+        With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped. With
+        ``release``, of a net that keeps weights, parameters that its layers read packed and in no
+        other form are kept so alone: they can be loaded, shared with nets for other batches
+        (``complete``), and not be read or reshaped.
 
         Raises:
             FormatError: listing every such layer otherwise; then nothing is loaded.
         """
-        report = load_params(
-            self.layers, weights, source, self.device, allow_mismatch=allow_mismatch
-        )
+        how: Any = {"allow_mismatch": allow_mismatch, "release": release}
+        report = load_params(self.layers, weights, source, self.device, **how)
         self._forget_weights()
         return report
+
+    def complete(self, weights: Mapping[str, Sequence[np.ndarray | None]]) -> None:
+        """Load what this net needs of weights that the net whose parameters it shares has loaded
+        and released.
+        """
+        complete_params(self.layers, weights, self.device)
 
     def share_with(self, other: Net) -> None:
         """Share the parameters of another net, not their gradients, for layers of the same name.
@@ -228,7 +243,7 @@ class Net(Runner):
         """
         plan, device = self.plan, self.device
         lent = lender.params if lender is not None else {}
-        how: Any = {"gradients": self.gradients, "loaded": loaded}
+        how: Any = {"gradients": self.gradients, "loaded": loaded, "flat": not self._keep_weights}
         with device.out_of_memory(f"net '{plan.name}' needs more memory for its parameters"):
             store = make_params(plan, self.layers, device, self.dtype, self.seed, lent, **how)
         for layer in self.layers:

@@ -14,9 +14,8 @@ from protonet.graph.plan import Plan
 from protonet.kernels.random_stream import Clock, RandomStream
 from protonet.layers import Layer
 from protonet.layers.base import Owner, Stateful
-from protonet.layers.batches import StreamLayer
 from protonet.layers.instantiation import instantiate
-from protonet.layers.reduction import Reduction
+from protonet.layers.streams import Sharing
 from protonet.ranks.communicator import Part
 
 
@@ -48,7 +47,7 @@ def prepared_layers(
 
 def part_of(plan: Plan) -> Part | None:
     """The part of every batch that a net of this plan computes; None for all."""
-    layers = [step.layer for step in plan.steps if isinstance(step.layer, StreamLayer)]
+    layers = [step.layer for step in plan.steps if isinstance(step.layer, Sharing)]
     return next((layer.part for layer in layers if layer.part is not None), None)
 
 
@@ -58,7 +57,10 @@ def weight_of(plan: Plan, value: Value, part: Part | None) -> float:
     """
     step = plan.steps[value.producer]
     whole = step.layer.is_loss or value.count == 1
-    if isinstance(step.layer, Reduction):
+    if step.type == "Reduction":
+        from protonet.layers.reduction import Reduction  # for nets that have one
+
+        assert isinstance(step.layer, Reduction)
         whole = step.layer.axes_of(step.bottoms[0].shape)[0] == 0
     if part is None:
         return value.loss_weight

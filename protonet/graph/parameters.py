@@ -27,12 +27,14 @@ def make_params(
     *,
     gradients: bool,
     loaded: Collection[str] = (),
+    flat: bool = True,
 ) -> ParamStore:
     """Bind the ``layers`` of a net of this plan to their ``params``; the store holds those that
     the net owns.
 
     ``lent`` are the parameters of another net by layer name, used where the shapes are equal.
-    Layers of the names in ``loaded`` are not filled.
+    Layers of the names in ``loaded`` are not filled. Without ``flat``, parameters have arrays of
+    their own.
     """
     owned: dict[tuple[int, int], Param] = {}
     others: dict[tuple[int, int], Param] = {}
@@ -45,7 +47,8 @@ def make_params(
                 others[index, place] = theirs[place]
             else:
                 owned[index, place] = _empty(step, place, device, dtype)
-    store = ParamStore(list(owned.values()), device, dtype, gradients=gradients, zero=True)
+    params = list(owned.values())
+    store = ParamStore(params, device, dtype, gradients=gradients, zero=True, flat=flat)
     for (index, place), param in owned.items():
         if plan.steps[index].name in loaded and takes_stored(layers[index]):
             continue
@@ -106,7 +109,8 @@ def share_params(plan: Plan, layers: Sequence[Layer], lent: Mapping[str, Sequenc
             )
     for step, layer in sharing:
         for param, other in zip(layer.params, lent[layer.name], strict=True):
-            param.data = other.data
+            param.packed.clear()
+            param.data, param.released = other.data, other.released
         layer.build(step.shapes)
 
 

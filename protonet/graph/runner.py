@@ -15,7 +15,7 @@ from protonet.graph.plan import Plan
 from protonet.graph.shapes import following, in_batches
 from protonet.kernels.random_stream import Clock
 from protonet.layers.base import Layer, ReshapesTops, Stateful
-from protonet.layers.batches import Skipping, Varying
+from protonet.layers.streams import Skipping, Varying
 from protonet.ranks.communicator import Part
 
 _MOST_BATCHES = 4

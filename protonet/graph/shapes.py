@@ -10,8 +10,8 @@ from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.layers import Layer
 from protonet.layers.base import shape_text
-from protonet.layers.batches import Varying
 from protonet.layers.limits import check_limits
+from protonet.layers.streams import Varying
 
 
 def infer_tops(

@@ -61,10 +61,11 @@ def summarize(
         )
         for step in plan.steps
     )
+    how: Any = {"fuse": fuse, "precision": precision}
     return Summary(
         rows,
         sum(row.parameters for row in rows),
-        estimate(plan, gradients=True, recompute=recompute, fuse=fuse, precision=precision),
+        estimate(plan, gradients=True, recompute=recompute, **how),
         # inference loads no data set
-        replace(estimate(plan, gradients=False, fuse=fuse, precision=precision), data=0),
+        replace(estimate(plan, gradients=False, keep_weights=True, **how), data=0),
     )

@@ -14,6 +14,7 @@ from protonet.formats.blobs import from_array, shapes_fit
 from protonet.formats.stored_weights import StoredArray, StoredParams
 from protonet.graph.plan import Plan
 from protonet.layers.base import Layer, shape_text
+from protonet.layers.packed_weights import PackingLayer, keep_packed, lacks_values, packs_alone
 from protonet.proto.caffe_pb2 import NetParameter
 
 _Arrays = Sequence[np.ndarray | StoredArray | None]
@@ -39,10 +40,12 @@ def load_params(
     device: Device,
     *,
     allow_mismatch: bool = False,
+    release: bool = False,
 ) -> LoadReport:
     """Cast weights in by layer name, as Caffe does; None leaves a parameter as it is.
 
-    With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped.
+    With ``allow_mismatch``, layers whose parameters differ in count or shape are skipped. With
+    ``release``, parameters that are read packed alone are kept so.
 
     Raises:
         FormatError: listing every such layer otherwise; then nothing is loaded.
@@ -53,10 +56,12 @@ def load_params(
         raise OtherNetError(
             f"{source}: the weights are of another net:\n  " + "\n  ".join(problems)
         )
-    for name, arrays in taken.items():
-        for param, array in zip(params[name], arrays, strict=True):
-            if array is not None:
-                _put(device, array, param.data)
+    borrowed = {id(param.owner) for layer in layers for param in layer.params if param.owner}
+    puts = _Puts(device)
+    for layer in layers:
+        if layer.name in taken and layer.params is params[layer.name]:
+            _forget_packed(layer.params, taken[layer.name])
+            puts.put(layer, taken[layer.name], alone=release and packs_alone(layer, borrowed))
     filled = {id(param.owner or param) for name in taken for param in params[name]}
     return LoadReport(
         tuple(taken),
@@ -70,9 +75,60 @@ def load_params(
     )
 
 
+def complete_params(
+    layers: Sequence[Layer], weights: Mapping[str, Sequence[np.ndarray | None]], device: Device
+) -> None:
+    """Load those weights that a net needs whose parameters are of another net, which has released
+    them; the forms that others have packed are kept.
+    """
+    lacking = [layer for layer in layers if lacks_values(layer)]
+    params = {layer.name: layer.params for layer in lacking}
+    taken, _ = _fitting(lacking, params, weights)
+    puts = _Puts(device)
+    for layer in lacking:
+        puts.put(layer, taken[layer.name], alone=packs_alone(layer))
+
+
 def takes_stored(layer: Layer) -> bool:
     """Whether the layer's parameters are stored in one form, its own."""
     return type(layer).convert_weights is Layer.convert_weights
+
+
+def _forget_packed(params: Sequence[Param], arrays: _Arrays) -> None:
+    """Of the parameters that change."""
+    for param, array in zip(params, arrays, strict=True):
+        if array is not None:
+            param.packed.clear()
+
+
+class _Puts:
+    """Sets parameters: what is kept packed alone goes through one buffer."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._buffer = np.empty(0, np.uint8)
+
+    def put(self, layer: Layer, arrays: _Arrays, *, alone: bool) -> None:
+        """Set the parameters of a layer; the first is packed ``alone``, or as it is."""
+        for place, (param, array) in enumerate(zip(layer.params, arrays, strict=True)):
+            if array is None:
+                continue
+            if place == 0 and alone and isinstance(layer, PackingLayer):
+                keep_packed(layer, self._read(array, param.data))
+            else:
+                _put(self._device, array, param.reserve(self._device))
+
+    def _read(self, array: np.ndarray | StoredArray, like: Array) -> np.ndarray:
+        """The values of a parameter, until the next one is read."""
+        if not isinstance(array, StoredArray):
+            return np.ascontiguousarray(array, like.dtype).reshape(like.shape)
+        if array.dtype != like.dtype:
+            return np.asarray(array.read(), like.dtype).reshape(like.shape)
+        if self._buffer.nbytes < like.nbytes:
+            self._buffer = np.empty(like.nbytes, np.uint8)
+        found: np.ndarray = self._buffer[: like.nbytes].view(like.dtype).reshape(like.shape)
+        array.read_into(found)
+        return found
 
 
 def _put(device: Device, array: np.ndarray | StoredArray, out: Array) -> None:
@@ -91,7 +147,7 @@ def stored_params(
     """The parameters of each layer, copied to the host; None for one that another layer owns."""
     return {
         step.name: [
-            np.array(device.get(param.data)) if planned.owner is None else None
+            np.array(device.get(_values_of(param))) if planned.owner is None else None
             for planned, param in zip(step.params, layer.params, strict=True)
         ]
         for step, layer in zip(plan.steps, layers, strict=True)
@@ -149,5 +205,11 @@ def message_of(plan: Plan, layers: Sequence[Layer], device: Device) -> NetParame
         if layer.is_loss and not spec.loss_weight:
             spec.loss_weight.append(1)  # Caffe writes the default weight of a loss, too
         for param in layer.params:
-            spec.blobs.append(from_array(device.get(param.data)))
+            spec.blobs.append(from_array(device.get(_values_of(param))))
     return net
+
+
+def _values_of(param: Param) -> Array:
+    if param.released:
+        raise ValueError(f"the values of {param.name} are kept packed only")
+    return param.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -66,9 +66,25 @@ class Convolve(Kernel):
         self._dcolumns: Array | None = None
         self._dw: Array | None = None
         self._sum: Combine | None = None
+        self.forms = {}
 
     keeps_weights = False
     """Whether weights and factors change before ``forget_weights`` only, and may be kept packed."""
+    forms: MutableMapping[str, Array]
+    """Where weights are kept packed, by the name of the form; several convolutions may share it."""
+
+    @property
+    def packed_bytes(self) -> int:
+        """What the packed weights take; 0 where ``forward`` reads the weights as they are."""
+        return 0
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the weights are packed as ``forward`` reads them."""
+        return False
+
+    def pack(self, w: Array) -> None:
+        """Pack the weights; ``forward`` does not read them as they are then."""
 
     def forget_weights(self) -> None:
         """The weights have changed."""
@@ -172,7 +188,6 @@ class NativeConvolve(Convolve, processor="native"):
             weights = weights * 36 // math.prod(windows.kernel)  # transformed
         device.note_workspace(weights, weights)
         self._scaled: Array | None = None
-        self._packed: Array | None = None
         self._depthwise = DEPTHWISE.holds(channels, group)
         self._counts = (channels, outputs, group)
         self._adds = self.dtype == np.float32 and not self._depthwise
@@ -217,13 +232,41 @@ class NativeConvolve(Convolve, processor="native"):
         given = () if addend is None else (addend,)
         if self._depthwise:
             self._native.forward(x, self._scaled_by(factor, w), bias, y, rectify)
-        elif self.keeps_weights and self._native.packed_size():
-            self._native.forward_packed(x, self._pack(w), factor, bias, y, rectify, *given)
+        elif self.keeps_weights and self._form:
+            if not self.is_packed:
+                self.pack(w)
+            self._native.forward_packed(x, self.forms[self._form], factor, bias, y, rectify, *given)
         else:
             self._native.forward(x, w, factor, bias, y, rectify, *given)
 
+    @cached_property
+    def _form(self) -> str:
+        """The name of the form in which weights are packed; empty if they are not."""
+        form: str = "" if self._depthwise else self._native.packed_form()
+        return form and f"{form} {self._weight}"
+
+    @property
+    def packed_bytes(self) -> int:
+        if not (self.keeps_weights and self._form):
+            return 0
+        return int(self._native.packed_size()) * self._packed_type.itemsize
+
+    @property
+    def is_packed(self) -> bool:
+        return self._form in self.forms
+
+    def pack(self, w: Array) -> None:
+        packed = self.forms[self._form] = np.empty(self._native.packed_size(), self._packed_type)
+        self._native.pack(w, packed)
+
+    @property
+    def _packed_type(self) -> np.dtype[Any]:
+        """Of packed weights: pairs of bfloat16, or float32."""
+        return np.dtype(np.uint32) if self.dtype.itemsize == 2 else self.dtype
+
     def forget_weights(self) -> None:
-        self._packed = self._scaled = None
+        self.forms.clear()
+        self._scaled = None
 
     def _scaled_by(self, factor: Array | None, w: Array) -> Array:
         """The weights times ``factor``."""
@@ -235,14 +278,6 @@ class NativeConvolve(Convolve, processor="native"):
         if not kept:
             self.xp.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=self._scaled)
         return self._scaled
-
-    def _pack(self, w: Array) -> Array:
-        """The weights as they are multiplied: in bfloat16, or in float32."""
-        if self._packed is None:
-            kind = np.uint32 if self.dtype.itemsize == 2 else self.dtype
-            self._packed = self.scratch((self._native.packed_size(),), kind)
-            self._native.pack(w, self._packed)
-        return self._packed
 
     def backward(self, dy: Array, w: Array, dx: Array) -> None:
         self._native.backward(dy, w, dx)

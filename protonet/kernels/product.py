@@ -33,11 +33,10 @@ class Product(Kernel):
         self._dw: Array | None = None
         self._more: Array | None = None
 
-    keeps_weights = False
-    """As of ``Convolve``."""
-
-    def forget_weights(self) -> None:
-        """The weights have changed."""
+    @property
+    def packing(self) -> Convolve | None:
+        """The kernel that may keep the weights packed; None where there is none."""
+        return None
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
@@ -91,15 +90,14 @@ class NativeProduct(Product, processor="native"):
             one = Windows((1, 1), (1, 1), (1, 1), (0, 0), (1, 1), (1, 1))
             self._convolve = Convolve.make(device, dtype, one, rows, inputs, outputs, 1)
 
-    def forget_weights(self) -> None:
-        if self._convolve is not None:
-            self._convolve.forget_weights()
+    @property
+    def packing(self) -> Convolve | None:
+        return self._convolve
 
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
         if self._convolve is not None:
-            self._convolve.keeps_weights = self.keeps_weights
             self._convolve.forward(x, w, bias, y, rectify=rectify)
             return
         if self.dtype.itemsize == 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import zlib
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,15 @@ class RandomStream:
         self.device, self.part = device, part
         self.key = (seed & (2**64 - 1), zlib.crc32(name.encode()))
         self.clock = clock or Clock(device)
-        self._bits = np.random.Philox(key=np.array(self.key, np.uint64))
-        self._generator = np.random.Generator(self._bits)
+
+    @cached_property
+    def _bits(self) -> np.random.Philox:
+        """Made for layers that draw numbers."""
+        return np.random.Philox(key=np.array(self.key, np.uint64))
+
+    @cached_property
+    def _generator(self) -> np.random.Generator:
+        return np.random.Generator(self._bits)
 
     def uniform(self, out: Any) -> None:
         """Fill the float32 array ``out`` (contiguous) with numbers of [0, 1) for this iteration."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from google.protobuf.message import Message
@@ -38,33 +38,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release files and threads."""
-
-
-@runtime_checkable
-class Varying(Protocol):
-    """A layer without bottoms whose tops may have other shapes in the next pass. A net prepares
-    its passes once for each.
-    """
-
-    def upcoming(self) -> list[Shape]:
-        """The shapes of the tops in the next pass."""
-
-    def upcoming_part(self) -> Part | None:
-        """The part of the next batch that this rank computes; None for all."""
-
-    def variants(self) -> list[list[Shape]]:
-        """All shapes that the tops may have, the usual ones first."""
-
-
-@runtime_checkable
-class Skipping(Protocol):
-    """A layer with state that can be as after passes that were not made."""
-
-    can_skip: bool
-    """Whether it can."""
-
-    def skip(self, passes: int) -> None:
-        """Go on by so many passes."""
 
 
 class Stream(Protocol):

@@ -14,12 +14,13 @@ from protonet.kernels.product import Product
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight, shape_text
 from protonet.layers.fillers import filled_weight
+from protonet.layers.packed_weights import PackingLayer
 from protonet.layers.registry import register
 from protonet.layers.rows import UnitRows
 
 
 @register("InnerProduct")
-class InnerProduct(Layer):
+class InnerProduct(PackingLayer):
     """Y = X W^T + b, where X is the bottom seen as a matrix of M rows and K columns.
 
     Gradients: dX = dY W, dW += dY^T X, db += the sum of dY's rows.
@@ -89,13 +90,10 @@ class InnerProduct(Layer):
         self._product = Product.make(
             self.device, self.dtype, rows, inputs, self.outputs, self.transpose
         )
-        self._product.keeps_weights = self.keeps_weights
+        self.pack_with(self._product.packing)
         self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
         if self.spec.inner_product_param.normalize:
             self._rows = UnitRows(self, self.outputs, inputs)
-
-    def forget_weights(self) -> None:
-        self._product.forget_weights()
 
     def _extents(self, shape: Shape) -> tuple[int, int]:
         """Rows and columns of the bottom."""

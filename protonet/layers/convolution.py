@@ -15,6 +15,7 @@ from protonet.kernels.windows import Windows, per_axis
 from protonet.layers.affine import AffineChain
 from protonet.layers.base import Kind, LowPrecision, Weight, shape_text
 from protonet.layers.fillers import filled_weight
+from protonet.layers.packed_weights import PackingLayer
 from protonet.layers.registry import register
 from protonet.layers.sliding import SlidingWindow
 from protonet.proto.caffe_pb2 import ConvolutionParameter
@@ -22,7 +23,7 @@ from protonet.proto.caffe_pb2 import ConvolutionParameter
 _PARAM = "convolution_param"
 
 
-class ConvolutionBase(SlidingWindow):
+class ConvolutionBase(SlidingWindow, PackingLayer):
     """Base of Convolution and Deconvolution: groups, parameters and the kernel.
 
     A deconvolution is a convolution from its top to its bottom, with the forward pass run as the
@@ -93,11 +94,7 @@ class ConvolutionBase(SlidingWindow):
             kind = pixels.ConvolvePixels
         how = self.engine if kind is Convolve else self.pixels is Pixels.WRITTEN
         self._convolve = kind.make(self.device, self.dtype, *self.kernel_for(shapes), how)
-        self._convolve.keeps_weights = self.keeps_weights
         self._bias = BiasGradient.make(self.device, self.dtype, *self.flat(shapes))
-
-    def forget_weights(self) -> None:
-        self._convolve.forget_weights()
 
     @property
     def bias(self) -> Array | None:
@@ -164,6 +161,7 @@ class Convolution(ConvolutionBase):
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
+        self.pack_with(self._convolve)
         how = (self.device, self.real, self.flat(shapes)[1], self.fused.layers)
         self._chain = AffineChain(*how, keep=self.keeps_weights)
 

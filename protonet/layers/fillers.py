@@ -17,7 +17,7 @@ from protonet.errors import LayerError, nearest
 from protonet.layers.base import Weight, shape_text
 from protonet.proto.caffe_pb2 import FillerParameter
 
-Filler = Callable[[FillerParameter, np.ndarray, np.random.Generator], None]
+Filler = Callable[[FillerParameter, np.ndarray, "np.random.Generator"], None]
 """Writes the values of an array, contiguous and on the host."""
 
 

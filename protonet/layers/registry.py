@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
+from pathlib import Path
 from typing import TypeVar
 
 from protonet.errors import LayerError, UsageError, nearest
@@ -39,11 +39,9 @@ def chapters() -> dict[str, str]:
     A net needs few of them, and importing all takes a tenth of a second.
     """
     found: dict[str, str] = {}
-    for source in resources.files(__package__).iterdir():
-        stem, _, ending = source.name.rpartition(".")
-        if ending == "py":
-            types = re.findall(rb'^@register\("(\w+)"\)', source.read_bytes(), re.MULTILINE)
-            found.update((name.decode(), f"{__package__}.{stem}") for name in types)
+    for source in Path(__file__).parent.glob("*.py"):
+        for rest in source.read_bytes().split(b'\n@register("')[1:]:
+            found[rest[: rest.index(b'"')].decode()] = f"{__package__}.{source.stem}"
     return found
 
 

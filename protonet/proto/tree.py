@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def parse_tree(text: str) -> Syntax:
 
 @cache
 def _parser() -> Lark:
+    from importlib import resources  # both take long to import
+
     from lark import Lark
 
     grammar = resources.files("protonet.proto").joinpath("grammar.lark").read_text()

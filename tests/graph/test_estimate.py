@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph.estimate import estimate, fitting_batch
+from protonet.graph.estimate import estimate, fitting_batch, parameter_bytes
 from protonet.graph.meta_device import MetaDevice, meta_array
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
@@ -103,3 +103,22 @@ def test_where_no_batch_can_be_told() -> None:
         "reshape_param { shape { dim: 2 dim: 6 } } }"
     )
     assert fitting_batch(fixed, 10, lambda _: 11) is None
+
+
+def test_packed_weights_are_counted_once() -> None:
+    plan = example("squeezenet", "deploy", {"data": (1, 3, 227, 227)})
+    plain = estimate(plan, gradients=False)
+    kept = estimate(plan, gradients=False, keep_weights=True)
+    assert plain.parameters == parameter_bytes(plan)
+    net = Net(plan, Device(), packed=True, keep_weights=True)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: [rng.normal(size=param.shape) for param in params]
+        for name, params in net.params.items()
+    }
+    net.load(weights, "given", release=True)
+    params = [param for each in net.params.values() for param in each]
+    taken = sum(param.data.nbytes for param in params if not param.released)
+    taken += sum(form.nbytes for param in params for form in param.packed.values())
+    assert kept.parameters == taken
+    assert kept.parameters < 1.2 * plain.parameters

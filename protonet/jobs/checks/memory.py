@@ -11,7 +11,7 @@ import numpy as np
 from protonet.device import Device
 from protonet.errors import DeviceError
 from protonet.graph.capacity import check_capacity, largest_layer
-from protonet.graph.estimate import estimate, fitting_batch
+from protonet.graph.estimate import estimate, fitting_batch, parameter_bytes
 from protonet.graph.plan import Plan
 from protonet.proto.caffe_pb2 import SolverParameter
 from protonet.sizes import byte_count
@@ -92,18 +92,26 @@ def check_training(
 
 
 def check_inference(
-    plan: Plan, limit: int | None, *, packed: bool, fuse: bool = True, copies: int = 0
+    plan: Plan,
+    limit: int | None,
+    *,
+    packed: bool,
+    fuse: bool = True,
+    keep_weights: bool = False,
+    copies: int = 0,
 ) -> None:
     """Raise DeviceError if a net without gradients needs more than ``limit`` bytes.
 
-    ``copies`` is the number of further copies of the parameters, such as a weight file in memory.
+    ``keep_weights`` as of ``estimate``. ``copies`` is the number of further copies of the
+    parameters as they are, such as weights that were read into memory.
     """
     if limit is None:
         return
 
     def needs(plan: Plan) -> _Needs:
-        net = estimate(plan, gradients=False, packed=packed, fuse=fuse)
-        parameters = net.parameters * (1 + copies)
+        how: Any = {"packed": packed, "fuse": fuse, "keep_weights": keep_weights}
+        net = estimate(plan, gradients=False, **how)
+        parameters = net.parameters + copies * parameter_bytes(plan)
         return _Needs(
             {"blobs": net.blobs, "scratch": net.scratch, "parameters": parameters, "data": net.data}
         )

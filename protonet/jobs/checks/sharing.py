@@ -8,9 +8,10 @@ from protonet.graph.plan import Plan
 from protonet.graph.shapes import at_batch
 from protonet.jobs.definitions.inputs import ImageLayer
 from protonet.layers.base import Stateful
-from protonet.layers.batches import Skipping, StreamLayer
+from protonet.layers.batches import StreamLayer
 from protonet.layers.hdf5_output import HDF5Output
 from protonet.layers.memory_data import MemoryData
+from protonet.layers.streams import Skipping
 from protonet.ranks.communicator import Communicator
 
 _SHARED = "Data, AnnotatedData, ImageData, HDF5Data, VideoData and WindowData layers"

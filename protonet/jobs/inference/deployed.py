@@ -141,14 +141,23 @@ class DeployNets:
         self._plans: dict[int, Plan] = {}
         self._built: dict[int, ForwardPass] = {}
         self._largest: int | None = None
+        self._copies = 0
         if memory_limit is not None:
             self._check(1, memory_limit)
         self.plan(1)
 
     def use(self, weights: Weights, source: str) -> None:
-        """Take the weights that the nets load; ``source`` names them in messages."""
+        """Take the weights that the nets load; ``source`` names them in messages.
+
+        Raises:
+            DeviceError: when they are in memory, and one image more exceeds the limit.
+        """
         self._weights, self._source = weights, source
         self._int8 = int8_params_in(weights)
+        stored = all(isinstance(arrays, StoredParams) for arrays in weights.values())
+        if not stored and self._memory_limit is not None:
+            self._copies = 1
+            self._check(1, self._memory_limit)
 
     @property
     def note(self) -> str:
@@ -204,6 +213,8 @@ class DeployNets:
             )
             if net.store.params:
                 self._load(net)
+            else:
+                net.complete(self._weights)
             self._built[count] = ForwardPass(net)
         return self._built[count]
 
@@ -218,7 +229,7 @@ class DeployNets:
         return net
 
     def _load(self, net: Net) -> None:
-        report = net.load(self._weights, self._source)
+        report = net.load(self._weights, self._source, release=True)
         if report.absent:
             net.close()
             raise FormatError(
@@ -245,7 +256,14 @@ class DeployNets:
     def _check(self, count: int, limit: int) -> None:
         from protonet.jobs.checks.memory import check_inference  # which imports the solvers
 
-        check_inference(self.plan(count), limit, packed=True, fuse=self._fuse, copies=1)
+        check_inference(
+            self.plan(count),
+            limit,
+            packed=True,
+            fuse=self._fuse,
+            keep_weights=True,
+            copies=self._copies,
+        )
 
     def _works_in_batches(self) -> bool:
         """Whether every output scales with the batch; not with a Reshape to fixed axes."""

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <typeinfo>
 #include <utility>
 
 #include "arrays.h"
@@ -49,6 +50,9 @@ class Convolution {
   Index packed_size() const {
     return packed_ == nullptr ? 0 : s_.groups * packed_->packed_size() + kLine;
   }
+
+  // Convolutions of equal weights and an equal form take what each other has packed.
+  const char* packed_form() const { return packed_ == nullptr ? "" : typeid(*packed_).name(); }
 
   void pack(Floats w, MutableFloats to) const {
     for (Index g = 0; g < s_.groups; ++g)
@@ -150,6 +154,7 @@ void add_convolution(nb::module_& m) {
            nb::arg("x"), nb::arg("w"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("y"), nb::arg("rectify"), nb::arg("addend").none() = nb::none())
       .def("packed_size", &Convolution::packed_size)
+      .def("packed_form", &Convolution::packed_form)
       .def("pack", &Convolution::pack, nb::call_guard<nb::gil_scoped_release>())
       .def("forward_packed",
            [](const Convolution& self, Floats x, Floats packed, Given factor, Given bias,

@@ -175,6 +175,7 @@ void add_convolution_bfloat16(nb::module_& outer) {
            },
            nb::call_guard<nb::gil_scoped_release>())
       .def("packed_size", &PairConvolution::packed_size, "Of packed weights, in words.")
+      .def("packed_form", [](const PairConvolution&) { return "pairs"; })
       .def("pack",
            [](const PairConvolution& self, Floats w, MutableValues<Pair> packed) {
              if (static_cast<Index>(packed.size()) != self.packed_size())

@@ -40,7 +40,8 @@ class Way {
 
 };
 
-// y from x and weights that are packed once, since they do not change.
+// y from x and weights that are packed once, since they do not change. The packed form is that of
+// the class: the same for all images, so that nets for other batches share it.
 class PackedWay {
  public:
   virtual ~PackedWay() = default;

@@ -18,6 +18,7 @@ from protonet.graph import parameters
 from protonet.graph.int8 import int8_params, measured_values
 from protonet.graph.net import Net
 from protonet.graph.planning import plan_net
+from protonet.jobs.checks import memory
 from protonet.jobs.inference import deployed
 from protonet.jobs.inference.deployed import DeployNets, deploy_net, read_deploy
 from protonet.proto.caffe_pb2 import TEST, Int8Parameter
@@ -108,8 +109,29 @@ def test_batches_share_the_weights() -> None:
     stored = open_weights(WEIGHTS)
     for name, params in three.params.items():
         for param, first, expected in zip(params, one.params[name], stored[name], strict=True):
-            assert np.shares_memory(param.data, first.data)
-            np.testing.assert_array_equal(param.data, np.asarray(expected).reshape(param.shape))
+            assert param is first
+            if not param.released:
+                np.testing.assert_array_equal(param.data, np.asarray(expected).reshape(param.shape))
+    images = np.random.default_rng(1).normal(size=three.inputs["data"].shape)
+    for place, image in enumerate(images):
+        one.inputs["data"].data[...], three.inputs["data"].data[...] = image, images
+        for net in (one, three):
+            net.forward()
+        single, batch = one.outputs()[0][1], three.outputs()[0][1]
+        np.testing.assert_allclose(single[0], batch[place], rtol=1e-4, atol=1e-6)
+    found.close()
+
+
+def test_weights_in_memory_count_beside_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = []
+    check = memory.check_inference
+    monkeypatch.setattr(
+        memory, "check_inference", lambda *a, **k: copies.append(k["copies"]) or check(*a, **k)
+    )
+    found = nets(2**30)
+    assert copies == [0]
+    found.use({name: list(arrays) for name, arrays in open_weights(WEIGHTS).items()}, "given")
+    assert copies == [0, 1]
     found.close()
 
 
