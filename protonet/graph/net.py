@@ -23,7 +23,6 @@ from protonet.graph.operations import (
 )
 from protonet.graph.parameters import make_params, share_params
 from protonet.graph.passes import Passes
-from protonet.graph.pixels import form_of, with_pixels
 from protonet.graph.plan import Plan, close_layers
 from protonet.graph.runner import Runner
 from protonet.graph.shapes import check_batches, reshaped
@@ -36,6 +35,7 @@ from protonet.graph.weights import (
     stored_params,
 )
 from protonet.kernels.random_stream import Clock
+from protonet.precision import is_low_precision
 from protonet.proto.caffe_pb2 import TRAIN, Int8Parameter, NetParameter
 
 __all__ = ["LoadReport", "Net"]
@@ -255,11 +255,14 @@ class Net(Runner):
         """Allocate the arrays for the current shapes and the layers' scratch; prepare the calls."""
         plan, device = self.plan, self.device
         types = choose_types(plan, device, self.dtype, self._precision)
-        if self.packed and not self.gradients:
-            types = with_pixels(plan, device, types)
         for index, layer in enumerate(self.layers):
             layer.dtype = types.in_step(index)
-            layer.pixels = form_of(types, index, plan.steps[index])
+        if self.packed and not self.gradients and is_low_precision(self._precision):
+            from protonet.graph.pixels import form_of, with_pixels  # for these nets only
+
+            types = with_pixels(plan, device, types)
+            for index, layer in enumerate(self.layers):
+                layer.pixels = form_of(types, index, plan.steps[index])
         self.layout = lay_out(
             plan, types, gradients=self.gradients, packed=self.packed, recompute=self._recompute
         )
