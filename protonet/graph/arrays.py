@@ -107,7 +107,7 @@ class Arrays:
         arrays[value] = view(stores[at], value.shape, types.of(value))
 
     def _zeros(self, size: int) -> Array:
-        return self._device.zeros((size,), np.uint8)
+        return self._device.aligned_bytes(size)
 
 
 def view(stored: Array, shape: Shape | None, dtype: Any) -> Array:

@@ -193,7 +193,8 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
     def _pack(self, w: Array) -> None:
         if self._packed is None:
             kind = np.float32 if self._by_channels else np.uint32
-            self._packed = np.zeros(self._native.packed_size(), kind)
+            room = self.device.aligned_bytes(4 * self._native.packed_size())
+            self._packed = room.view(kind)
         self._native.pack(w, self._packed)
 
 
