@@ -41,7 +41,7 @@ WITH_BF16 void planes_to_pixels(const T* x, Index plane, Index channels, Index c
     for (Index c = 0; c < pixel; c += 32) {
       const Index values = std::min<Index>(32, pixel - c);
       __m512i pairs[16];
-      for (Index i = 0; i < 16; ++i) {
+      for (Index i = 0; i < (pixel <= 4 ? 2 : 16); ++i) {
         const Index channel = c + 2 * i;
         pairs[i] = _mm512_setzero_si512();
         if (channel < channels) pairs[i] = words_at(x + channel * plane + p, lanes);
