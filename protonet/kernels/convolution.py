@@ -256,7 +256,9 @@ class NativeConvolve(Convolve, processor="native"):
         return self._form in self.forms
 
     def pack(self, w: Array) -> None:
-        packed = self.forms[self._form] = np.empty(self._native.packed_size(), self._packed_type)
+        size = self._packed_type.itemsize * self._native.packed_size()
+        packed = self.device.aligned_bytes(size).view(self._packed_type)
+        self.forms[self._form] = packed
         self._native.pack(w, packed)
 
     @property
