@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -139,6 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             arguments, prog_name=_program(), standalone_mode=False, color=color, obj=whole
         )
         sys.stdout.flush()
+        if whole:
+            gc.freeze()  # at its end the process would look for garbage among all that it imported
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import subprocess
@@ -257,3 +258,13 @@ def test_an_interrupt_inside_an_exec_keeps_the_exit_code(tmp_path: Path) -> None
         cwd=tmp_path, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (found.returncode, found.stderr.strip()) == (130, "error: interrupted")
+
+
+def test_a_process_that_ends_looks_for_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[int] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(1))
+    assert main(["--version"]) == 0
+    assert frozen == []  # of a script, a command is a part
+    monkeypatch.setattr(sys, "argv", ["protonet", "--version"])
+    assert main() == 0
+    assert frozen == [1]
