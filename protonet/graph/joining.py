@@ -59,8 +59,8 @@ def join(
         return Joined()
     shown = plan.kept.union(plan.outputs)
     for index, step in enumerate(plan.steps):
-        if index in views or not _is_contiguous(step):
-            continue
+        if index in views or index in types.in_pixels or not _is_contiguous(step):
+            continue  # channels of pixels lie between those of other parts
         top, places, at = step.tops[0], list[tuple[int, int]](), 0
         for bottom in step.bottoms:
             places.append((storage[bottom], at))

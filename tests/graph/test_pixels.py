@@ -88,10 +88,11 @@ def test_other_types_have_planes(precision: type) -> None:
     assert with_pixels(plan, Device(), types) is types
 
 
+@pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("text", [NET, FLAT])
-def test_answers_are_those_of_planes(text: str) -> None:
-    plan = plan_of(text, phase=TEST)
-    x = np.random.default_rng(0).normal(size=(2, 3, 9, 8)).astype(np.float32)
+def test_answers_are_those_of_planes(text: str, items: int) -> None:
+    plan = plan_of(text.replace("dim: 2 dim: 3", f"dim: {items} dim: 3"), phase=TEST)
+    x = np.random.default_rng(0).normal(size=(items, 3, 9, 8)).astype(np.float32)
     answers = []
     for packed, precision in ((True, BF16), (False, BF16), (True, np.float32)):
         net = Net(plan, Device(), seed=3, packed=packed, precision=precision, gradients=False)
