@@ -23,6 +23,8 @@ from protonet.layers.rectifiers import ReLU
 from protonet.layers.utility import Concat
 from protonet.proto.caffe_pb2 import EltwiseParameter, PoolingParameter
 
+_LEAST_OF_GROUP = 4
+"""Channels of a group from which on convolutions of bytes are worth it: those of one product."""
 _POOLS = (PoolingParameter.MAX, PoolingParameter.AVE)
 
 
@@ -201,7 +203,10 @@ def can_take_codes(layer: Layer, shapes: Sequence[Shape]) -> bool:
     if type(layer) is Convolution:
         axes = len(shapes[0]) - 2
         windows = axes in (1, 2) and layer.traits.kind is Kind.CONVOLUTION
-        return windows and math.prod(layer.declare(shapes)[0].shape[1:]) <= MOST_PRODUCTS
+        weights = layer.declare(shapes)[0].shape
+        # with fewer channels in a group (depthwise), sums of bytes take longer than of floats
+        deep = weights[1] >= _LEAST_OF_GROUP or weights[1] == shapes[0][1]
+        return windows and deep and math.prod(weights[1:]) <= MOST_PRODUCTS
     if type(layer) is InnerProduct:
         spec, shape = layer.spec.inner_product_param, shapes[0]
         rows = layer.axis_of(shape) == 1 and not (spec.transpose or spec.normalize)

@@ -57,3 +57,17 @@ def test_fields_of_another_net_are_ignored() -> None:
     del params["relu"]
     params["pool"].bottom.add(low=0, high=3)
     assert ranges_of(plan, params) == {}
+
+
+def test_depthwise_convolutions_stay_in_float32() -> None:
+    """Groups of one channel take longer in bytes; groups of four do not."""
+    for group, layers in ((8, ("ip",)), (2, ("conv", "ip"))):
+        text = f"""
+        layer {{ name: "data" type: "Input" top: "data"
+          input_param {{ shape {{ dim: 2 dim: 8 dim: 5 dim: 7 }} }} }}
+        layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
+          convolution_param {{ num_output: 8 kernel_size: 3 group: {group} }} }}
+        layer {{ name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
+          inner_product_param {{ num_output: 4 }} }}
+        """
+        assert integer_layers(plan_of(text, TEST)) == layers
