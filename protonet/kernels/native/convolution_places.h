@@ -44,25 +44,41 @@ class PlaceLanes final : public PackedWay {
   }
 
  private:
+  static constexpr Index kLine = 16;             // values of a cache line
   static constexpr Index kStrips = 4;            // of a task
   static constexpr Index kCached = Index{3} << 19;  // values of images and results
 
   void run_strip(const float* x, const float* packed, Index place, float* y,
                  const Epilogue& epilogue) const {
     const Index count = std::min(kColumns, s_.places() - place);
-    for (Index p = 0; p < panels_.count; ++p)
+    for (Index p = 0; p < panels_.count; ++p) {
+      float* to = y + panels_.first(p) * s_.places() + place;
+      fetch_results(to, panels_.height(p), count, epilogue);
       run_panel<kRows>(panels_.height(p), count, packed + Panels::offset(p, s_.group_channels()),
-                       x + place, y + panels_.first(p) * s_.places() + place,
-                       epilogue.from(panels_.first(p)));
+                       x + place, to, epilogue.from(panels_.first(p)), p == 0);
+    }
+  }
+
+  // Begin to load the lines that results are written to, and those that are added to them: they
+  // are planes apart, which processors do not foresee.
+  void fetch_results(const float* to, Index height, Index count, const Epilogue& epilogue) const {
+    for (Index r = 0; r < height; ++r, to += s_.places())
+      for (Index i = 0; i < count; i += kLine) {
+        __builtin_prefetch(to + i, 1);
+        if (epilogue.addend != nullptr)
+          __builtin_prefetch(epilogue.addend + (to - epilogue.results) + i);
+      }
   }
 
   // The height of a panel as a compile-time constant.
   template <Index R>
   void run_panel(Index height, Index count, const float* a, const float* x, float* y,
-                 const Epilogue& epilogue) const {
+                 const Epilogue& epilogue, bool first) const {
     if constexpr (R > 1)
-      if (height < R) return run_panel<R - 1>(height, count, a, x, y, epilogue);
-    if (count == kColumns)
+      if (height < R) return run_panel<R - 1>(height, count, a, x, y, epilogue, first);
+    if (count == kColumns && first)
+      run_tile<R, kVectors, false, true>(count, a, x, y, epilogue);
+    else if (count == kColumns)
       run_tile<R, kVectors, false>(count, a, x, y, epilogue);
     else if (count > kColumns / 2)
       run_tile<R, kVectors, true>(count, a, x, y, epilogue);
@@ -70,12 +86,14 @@ class PlaceLanes final : public PackedWay {
       run_tile<R, kVectors / 2, true>(count, a, x, y, epilogue);
   }
 
-  template <Index R, Index V, bool kPart>
+  // With kAhead the places of the next strip are loaded, too.
+  template <Index R, Index V, bool kPart, bool kAhead = false>
   void run_tile(Index count, const float* a, const float* x, float* y,
                 const Epilogue& epilogue) const {
     const Index plane = s_.plane(), rest = kPart ? count - (V - 1) * kLanes : kLanes;
     Vec sums[R][V] = {};
     for (Index k = 0; k < s_.group_channels(); ++k, a += R, x += plane) {
+      for (Index i = 0; kAhead && i < V * kLanes; i += kLine) __builtin_prefetch(x + V * kLanes + i);
       Vec values[V];
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v)
