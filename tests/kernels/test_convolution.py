@@ -196,3 +196,28 @@ def test_float64_and_three_axes_run_as_defined() -> None:
     deep = Windows((5, 6, 7), (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1), (5, 6, 7))
     assert type(Convolve.make(Device("cpu"), np.float64, flat, 1, 1, 1, 1)) is Convolve
     assert type(Convolve.make(Device("cpu"), np.float32, deep, 1, 1, 1, 1)) is Convolve
+
+
+@pytest.mark.parametrize(
+    ("items", "channels", "outputs", "side", "form"),
+    [
+        (1, 64, 64, 14, "Winograd"),
+        (1, 512, 512, 14, ""),  # the transformed weights take longer to read than to make
+        (16, 512, 512, 7, "Winograd"),
+        (1, 192, 384, 7, "OutputLanes"),  # too few places for tiles of 4 x 4
+    ],
+)
+def test_the_form_of_kept_weights_of_3_x_3(
+    items: int, channels: int, outputs: int, side: int, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use("avx2", monkeypatch)
+    places = (side, side)
+    windows = Windows(places, (3, 3), (1, 1), (1, 1), (1, 1), places)
+    kernel = Convolve.make(Device("cpu"), np.float32, windows, items, channels, outputs, 1)
+    assert isinstance(kernel, NativeConvolve)
+    kernel.keeps_weights = True
+    assert bool(kernel.packed_bytes) == bool(form)
+    if form:
+        kernel.pack(np.ones((outputs, channels, 3, 3), np.float32))
+        (kept,) = kernel.forms
+        assert form in kept

@@ -26,11 +26,12 @@ class Convolution {
     add_winograd<winograd::F25>();
     if (Scatter::cycles(s) < backward_cycles_) backward_ = std::make_shared<Scatter>(s);
     if (forward_ == nullptr && Shallow::pays(s)) take_forward(std::make_shared<Shallow>(s));
+    if (packed_ == nullptr && PlaceLanes::pays(s))
+      packed_ = std::make_shared<PlaceLanes>(s);
+    else if (packed_ == nullptr && (forward_ == nullptr || few_places()) &&
+             OutputLanes::pays_packed(s))
+      packed_ = std::make_shared<OutputLanes>(s);
     if (forward_ == nullptr) {
-      if (PlaceLanes::pays(s))
-        packed_ = std::make_unique<PlaceLanes>(s);
-      else if (OutputLanes::pays_packed(s))
-        packed_ = std::make_unique<OutputLanes>(s);
       if (OutputLanes::pays(s))
         forward_ = std::make_shared<OutputLanes>(s);
       else
@@ -88,6 +89,15 @@ class Convolution {
     return packed + (kLine - after) % kLine + g * packed_->packed_size();
   }
 
+  // Kernels whose transformed weights, four times as large, are kept for a single image; with more
+  // of them reading them is what takes the time.
+  static constexpr Index kKeptPairs = 1 << 16;
+
+  // Whether too few places are computed to fill the tiles of Winograd; measured.
+  bool few_places() const {
+    return s_.images * s_.places() <= (s_.group_channels() < 32 ? 256 : 64);
+  }
+
   // Estimated cycles of the direct algorithm for this many places per image, at stride 1.
   double plain_cycles(Index of_image) const {
     return Correlation::cycles(static_cast<double>(s_.images) * of_image, s_.group_outputs(),
@@ -111,9 +121,17 @@ class Convolution {
     using Fast = Winograd<F>;
     const PlaneSet x{s_.group_channels(), s_.height, s_.width, s_.x_stride()};
     const PlaneSet y{s_.group_outputs(), s_.out.y, s_.out.x, s_.y_stride()};
-    if (Fast::cycles(s_.images, x, y) < plain_cycles(s_.places()))
-      take_forward(std::make_shared<Fast>(s_.images, x, y, s_.pad,
-                                          typename Fast::Weights{size * x.count, size, false}));
+    const double plain = plain_cycles(s_.places());
+    const bool pays = Fast::cycles(s_.images, x, y) < plain;
+    const bool pays_packed =
+        !few_places() && Fast::packed_cycles(s_.images, x, y) < plain &&
+        (s_.images > 1 || s_.groups * x.count * y.count <= kKeptPairs);
+    if (pays || pays_packed) {
+      auto way = std::make_shared<Fast>(s_.images, x, y, s_.pad,
+                                        typename Fast::Weights{size * x.count, size, false});
+      if (pays) take_forward(way);
+      if (pays_packed) packed_ = std::move(way);
+    }
     const double backward = Fast::cycles(s_.images, y, x);
     if (backward < backward_cycles_) {
       backward_cycles_ = backward;
@@ -127,7 +145,7 @@ class Convolution {
   double backward_cycles_;  // estimate for the best backward algorithm so far
   std::shared_ptr<const Way> forward_, backward_;
   std::shared_ptr<const LearnWay> learn_;
-  std::unique_ptr<const PackedWay> packed_;
+  std::shared_ptr<const PackedWay> packed_;
 };
 
 Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }

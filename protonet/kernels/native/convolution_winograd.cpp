@@ -252,6 +252,12 @@ template <class F>
 void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
   float* weights = thread_scratch(Scratch::kWeights, kPlaces * weights_step());
   transform_weights(w, weights);
+  run_packed(x, weights, y, epilogue);
+}
+
+template <class F>
+void Winograd<F>::run_packed(const float* x, const float* weights, float* y,
+                             const Epilogue& epilogue) const {
   const Index blocks = static_cast<Index>(blocks_.size());
   if (blocks >= 2 * threads()) {
     parallel(blocks, [&](Index b) {

@@ -24,7 +24,7 @@ struct PlaneSet {
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
-class Winograd final : public Way, public LearnWay {
+class Winograd final : public Way, public PackedWay, public LearnWay {
  public:
   // The layout of kernel (m, c): at w[m * row + c * column], rotated by 180 degrees or not.
   struct Weights {
@@ -45,18 +45,28 @@ class Winograd final : public Way, public LearnWay {
 
   // An estimate in cycles of a vector unit.
   static double cycles(Index images, PlaneSet x, PlaneSet y) {
-    if (x.count < 16 || y.count < 16) return std::numeric_limits<double>::infinity();
-    constexpr Index out = F::kOut, taps = F::kKernel * F::kKernel;
-    const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
-                         ((y.width + out - 1) / out);
+    constexpr Index taps = F::kKernel * F::kKernel;
     const double pairs = static_cast<double>(x.count) * y.count;
     // Transformed weights that do not fit into the L2 cache are written to memory and read back.
     const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 90 : 0;
-    return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count) +
-           (1.5 * taps + travel) * pairs;
+    return packed_cycles(images, x, y) + (1.5 * taps + travel) * pairs;
+  }
+
+  // The same for weights that are transformed already.
+  static double packed_cycles(Index images, PlaneSet x, PlaneSet y) {
+    if (x.count < 16 || y.count < 16) return std::numeric_limits<double>::infinity();
+    constexpr Index out = F::kOut;
+    const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
+                         ((y.width + out - 1) / out);
+    const double pairs = static_cast<double>(x.count) * y.count;
+    return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count);
   }
 
   void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override;
+  Index packed_size() const override { return winograd::kPlaces * weights_step(); }
+  void pack(const float* w, float* to) const override { transform_weights(w, to); }
+  void run_packed(const float* x, const float* packed, float* y,
+                  const Epilogue& epilogue) const override;
   void learn(const float* x, const float* dy, float* dw) const override;
 
  private:
