@@ -70,7 +70,7 @@ def trainer_of(
         lr_policy="step",
         stepsize=3,
         gamma=0.5,
-        momentum=0.0 if rule in ("AdaGrad", "RMSProp", "TorchAdaGrad") else 0.9,
+        momentum=0.0 if rule in ("AdaGrad", "RMSProp", "TorchAdaGrad", "TorchRMSProp") else 0.9,
         momentum2=0.99,
         delta=1e-6,
         rms_decay=0.9,

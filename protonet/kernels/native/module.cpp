@@ -32,6 +32,8 @@ void add_softmax(nb::module_& m);
 void add_transform(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
+  // A process that ends does not look for kernels that are still there: they are no leak.
+  nb::set_leak_warnings(false);
   m.attr("lanes") = static_cast<int>(kLanes);
   m.def("threads", &threads, "How many threads work on a kernel.");
   m.def("set_threads", &set_threads, nb::arg("count"));
