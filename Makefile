@@ -42,11 +42,12 @@ demo: $(VENV)/stamp
 	  --mean demo/data/train_mean.binaryproto --batch-size 10 --epochs 15 --out demo/run
 	$(BIN)/protonet infer demo/run demo/data/test.png
 
+# A third worker computes while tests of the page wait for the browser.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --tb=short
+	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short
 
 coverage: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check
