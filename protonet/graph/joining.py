@@ -74,6 +74,8 @@ def join(
         held = [value for place in taken for value in holders[place]]
         if not all(_may_move(plan, value, index) and value not in shown for value in held):
             continue
+        if not types.codes.keys().isdisjoint(held):
+            continue  # codes must become floats
         parts.update((place, (storage[top], start)) for place, start in places)
         steps.add(index)
     return Joined(parts, frozenset(steps))

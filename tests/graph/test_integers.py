@@ -100,7 +100,7 @@ IMAGES = np.random.default_rng(5).normal(size=(2, 3, 16, 15)).astype(np.float32)
 
 
 def answers(net: Net) -> np.ndarray:
-    net.inputs["data"].data[...] = IMAGES
+    net.inputs["data"].data[...] = IMAGES[: net.inputs["data"].shape[0]]
     net.forward()
     return {name: values for name, values, _ in net.outputs()}["prob"]
 
@@ -134,6 +134,21 @@ def test_nets_in_integers_are_near_to_floats(text: str) -> None:
     tuned = integers(plan, params, CPU)
     np.testing.assert_allclose(answers(tuned), expected, rtol=1e-6)
     assert answers(tuned).tobytes() == answers(tuned).tobytes()
+
+
+def test_codes_of_one_image_beside_floats_are_joined_as_floats() -> None:
+    """The parts of one image could lie in the whole, but not as codes."""
+    text = (
+        DATA.replace("dim: 2", "dim: 1")
+        + conv("a", "data", 8)
+        + conv("b", "a", 4)
+        + 'layer { name: "prob" type: "Concat" bottom: "b" bottom: "a" top: "prob" }'
+    )
+    plan = plan_of(text, TEST)
+    params, exact = measured(plan)
+    net = integers(plan, params, CPU)
+    assert [value.name for value in net.plan.codes] == ["a"]
+    assert 0 < np.abs(answers(net) - exact).max() < 0.03 * np.abs(exact).max()
 
 
 def test_codes_of_what_is_rectified_begin_with_0() -> None:
