@@ -8,6 +8,7 @@ import click
 
 from protonet.cli.examples import CommandWithExamples
 from protonet.cli.shapes import input_shape_option
+from protonet.cli.terminal import note
 from protonet.errors import UsageError
 
 _PATH = click.Path(path_type=Path)
@@ -45,19 +46,26 @@ def command(
     A .t7 file of Torch7 has the whole net; its layers are named by their modules: Linear1/0. One
     with _Weights in its name has all weights as one vector, as DIGITS writes them.
     """
-    from protonet.formats.caffemodel import read_weights, write_weights
+    from protonet.formats import caffemodel
     from protonet.formats.kind import is_torch7
+    from protonet.formats.stored_weights import int8_params_in
     from protonet.torch7.conversion import open_any_shape, open_weights, save_model
 
     opened = open_weights(source, model, input_shape) if is_torch7(source) else None
-    weights = read_weights(source) if opened is None else opened.weights()
+    stored = caffemodel.open_weights(source) if opened is None else opened.weights()
+    weights = {name: list(params) for name, params in stored.items()}
     if out.suffix == ".t7":
         if opened is None and model is None:
             raise UsageError(f"{out}: a .t7 file has the net too; --model names one with it")
         opened = opened or open_any_shape(model or source, input_shape)
         save_model(out, opened, weights, str(source))
     else:
-        write_weights(out, weights)
+        caffemodel.write_weights(out, weights)
     count = sum(array.size for params in weights.values() for array in params if array is not None)
     layers = sum(1 for params in weights.values() if len(params))
+    if int8_params_in(stored):
+        note(
+            f"{source}: has the ranges of `protonet quantize`; {out} has only weights, and nets "
+            "compute in float32 with it"
+        )
     click.echo(f"{out}: {layers} layers, {count:,} values")

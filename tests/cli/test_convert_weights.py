@@ -9,10 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.formats.caffemodel import read_weights
+from protonet.formats.caffemodel import read_model, read_weights, write_model
 
 DIGITS = Path(__file__).parents[1] / "golden" / "digits"
 TORCH = Path(__file__).parents[1] / "golden_torch7" / "trainings" / "regression"
+
+
+def test_ranges_of_integers_are_lost_and_that_is_told(protonet: Any, tmp_path: Path) -> None:
+    message = read_model(DIGITS / "init.caffemodel")
+    message.layer[1].int8_param.bottom.add(low=0, high=1)
+    write_model(tmp_path / "int8.caffemodel", message)
+    for kind in ("npz", "caffemodel"):
+        found = protonet("convert-weights", "int8.caffemodel", f"other.{kind}")
+        assert found.returncode == 0
+        assert f"`protonet quantize`; other.{kind} has only weights" in found.stderr
+        assert found.stdout == f"other.{kind}: 4 layers, 2,122 values\n"
+    assert not any(
+        each.HasField("int8_param") for each in read_model(tmp_path / f"other.{kind}").layer
+    )
 
 
 @pytest.mark.parametrize("kind", ["npz", "safetensors", "caffemodel.h5", "caffemodel"])

@@ -87,7 +87,8 @@ class _Output:
             self._means.append((float(one.reshape(())), float(two.reshape(()))))
         one, two = (x[:count].astype(np.float64) if x.ndim else x for x in (one, two))
         self._signal += float(np.sum(np.square(one)))
-        self._noise += float(np.sum(np.square(one - two)))
+        with np.errstate(invalid="ignore"):  # of two infinite values; the ratio is then none
+            self._noise += float(np.sum(np.square(one - two)))
 
     def error(self) -> OutputError:
         means = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.errors import NetworkError, UsageError
+from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.formats.atomic import atomic_path
 from protonet.formats.caffemodel import read_model, write_model
 from protonet.formats.kind import is_hdf5
@@ -94,11 +94,12 @@ def quantize(
     )
     exact = subject.net(wanted)
     try:
-        watch = stage("records for calibration")
-        histograms = calibrate(exact, wanted, subject.records, sampling.calibrated, watch)
-        ranges = {value: choice.of(histogram) for value, histogram in histograms.items()}
+        _check_weights(exact, subject.weights)
         comparison = None
-        with atomic_path(out) as partial:
+        with atomic_path(out) as partial:  # refused before the work, where it cannot be written
+            watch = stage("records for calibration")
+            histograms = calibrate(exact, wanted, subject.records, sampling.calibrated, watch)
+            ranges = {value: choice.of(histogram) for value, histogram in histograms.items()}
             _write(partial, exact, subject.weights, ranges)
             if counts.compared and computes_in_integers(subject.device):
                 comparison = _compared(subject, partial, sampling, stage("records compared"))
@@ -117,13 +118,26 @@ def _wanted(subject: Subject) -> tuple[Value, ...]:
     """The values to measure."""
     plan = subject.planned()
     plan.close()
-    wanted = measured_values(plan)
-    if not wanted:
+    wanted, able = measured_values(plan), set(integer_layers(plan))
+    if not any(step.type in _WEIGHTED and step.name in able for step in plan.steps):
         raise NetworkError(
             f"{plan.definition.source.name}: no layer of it can compute in 8 bits; "
             "Convolution and InnerProduct can"
         )
     return wanted
+
+
+def _check_weights(net: Net, weights: Path) -> None:
+    """Refuse values that have no codes, and outputs that say nothing."""
+    for layer in net.layers:
+        for place, blob in enumerate(layer.params):
+            w = np.asarray(net.device.get(blob.data))
+            if w.size and not (np.isfinite(w.min()) and np.isfinite(w.max())):
+                raise FormatError(
+                    f"{weights}: parameter {place} of layer '{layer.name}' ({layer.spec.type}) has "
+                    "values that are not finite; codes need finite ones. Take a snapshot from "
+                    "before training diverged"
+                )
 
 
 def _compared(subject: Subject, path: Path, sampling: Sampling, watch: Watch) -> Comparison:

@@ -89,3 +89,11 @@ def test_means_of_losses() -> None:
     (output,) = found.outputs
     losses = [(np.square(ROWS.astype(float) + shift)).sum() / 8 for shift in (0, 1)]
     assert output.means == pytest.approx(tuple(losses))
+
+
+def test_infinite_scores_have_no_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no warning."""
+    monkeypatch.setitem(globals(), "ROWS", np.full((4, 3), np.inf, np.float32))
+    found = compare(opened(TEXT, 0), opened(TEXT, 0), Rows(None), [Block(0, 2)])
+    assert not math.isfinite(found.outputs[0].snr)
+    assert found.agreement == 1

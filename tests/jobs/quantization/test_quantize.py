@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.errors import DataError, NetworkError, UsageError
+from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.formats.caffemodel import read_model, read_weights, write_weights
 from protonet.graph.int8 import computes_in_integers, measured_values, ranges_of
 from protonet.jobs.quantization.quantize import Counts, Quantized, quantize
@@ -136,9 +136,45 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     assert spoilt is not None
     spoilt[0, 0, 0, 0] = math.nan
     write_weights(tmp_path / "nan.caffemodel", weights)
-    with pytest.raises(DataError, match=r"blob 'conv2', top of layer 'relu2' \(ReLU\), has values"):
+    wrong = r"nan.caffemodel: parameter 0 of layer 'conv2' \(Convolution\) has values that are not"
+    with pytest.raises(FormatError, match=wrong):
         quantized(out, tmp_path / "nan.caffemodel")
     assert not out.exists()
+
+
+def test_weights_of_the_last_layer_are_finite_too(tmp_path: Path) -> None:
+    """No blob behind it is measured that would tell."""
+    weights = {name: list(params) for name, params in read_weights(WEIGHTS).items() if params}
+    bias = weights["ip2"][1]
+    assert bias is not None
+    bias[3] = -math.inf
+    write_weights(tmp_path / "w.caffemodel", weights)
+    with pytest.raises(FormatError, match="parameter 1 of layer 'ip2'"):
+        quantized(tmp_path / "int8.caffemodel", tmp_path / "w.caffemodel")
+    assert [path.name for path in tmp_path.iterdir()] == ["w.caffemodel"]
+
+
+def test_layers_that_only_move_values_are_not_enough(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "data" type: "Data" top: "data" top: "label" '
+        f'data_param {{ source: "{GOLDEN / "test_db"}" batch_size: 3 backend: LMDB }} }}'
+        'layer { name: "relu" type: "ReLU" bottom: "data" top: "relu" }'
+    )
+    with (
+        opened(Given(net=net, weights=WEIGHTS), Device()) as subject,
+        pytest.raises(NetworkError, match="no layer of it can compute in 8 bits"),
+    ):
+        quantize(subject, tmp_path / "int8.caffemodel", MINMAX, Counts())
+
+
+def test_a_path_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise AssertionError("calibrated first")
+
+    monkeypatch.setattr("protonet.jobs.quantization.quantize.calibrate", fails)
+    with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
+        quantized(tmp_path / "nowhere" / "int8.caffemodel")
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
