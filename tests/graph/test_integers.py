@@ -167,6 +167,24 @@ def test_codes_of_what_is_rectified_begin_with_0() -> None:
     assert 0 not in zeros.values()
 
 
+def test_what_is_rectified_is_in_floats_where_others_need_the_values_below_0() -> None:
+    text = (
+        DATA
+        + conv("a", "data", 8)
+        + conv("b", "a", 8)
+        + """
+layer { name: "both" type: "Concat" bottom: "a" bottom: "b" top: "both" }
+layer { name: "other" type: "Concat" bottom: "b" bottom: "data" top: "other" }
+layer { name: "relu" type: "ReLU" bottom: "both" top: "both" }
+layer { name: "prob" type: "TanH" bottom: "both" top: "prob" }"""
+    )
+    plan = plan_of(text, TEST)
+    params, exact = measured(plan)
+    found = answers(integers(plan, params, CPU))
+    assert exact.min() == found.min() == 0
+    assert np.abs(found - exact).max() < 0.03 * exact.max()
+
+
 def test_other_shapes_and_weights_follow() -> None:
     plan = plan_of(RESIDUAL, TEST)
     params, _ = measured(plan)
