@@ -90,33 +90,29 @@ class _Choice:
 
     def codings(self) -> dict[Value, Coding]:
         """The codes of each blob that holds them."""
-        found, rectified = {}, self._rectified()
-        for name, group in self._groups().items():
-            ranges = {each: self._of[each].range for each in group}
-            known = {each: range_ for each, range_ in ranges.items() if range_ is not None}
-            lows = [low for each, (low, _) in known.items() if each not in rectified]
-            found[name] = Coding.of(min(lows, default=0.0), max(high for _, high in known.values()))
-        return found
-
-    def _groups(self) -> dict[Value, set[Value]]:
-        """The blobs of one coding with each blob that holds codes."""
         groups = {name: {name} for name in self.held}
         for first, second in self._same():
             if groups[first] is not groups[second]:
                 groups[first] |= groups[second]
                 groups.update(dict.fromkeys(groups[first], groups[first]))
-        return groups
+        found, rectified = {}, self._rectified()
+        for name, group in groups.items():
+            known = {each: self._of[each].range for each in group}
+            lows = [r[0] for each, r in known.items() if r is not None and each not in rectified]
+            highs = [r[1] for r in known.values() if r is not None]
+            found[name] = Coding.of(min(lows, default=0.0), max(highs))
+        return found
 
     def _unbounded(self) -> set[int]:
-        """The ReLUs whose codes would go below 0, for a blob of the same coding is read by others:
-        they have floats.
+        """The ReLUs whose codes would not begin with 0, for others need values below 0 of a blob of
+        the same coding: they have floats.
         """
-        groups, rectified = self._groups(), self._rectified()
+        codes, steps = self.codings(), self._plan.steps
         return {
             index
             for index in self.steps
-            if self._plan.steps[index].layer.traits.kind is Kind.RECTIFIER
-            and not groups[self.blobs[self._plan.steps[index].tops[0]]] <= rectified
+            if steps[index].layer.traits.kind is Kind.RECTIFIER
+            and codes[self.blobs[steps[index].tops[0]]].zero
         }
 
     def _rectified(self) -> set[Value]:

@@ -92,7 +92,7 @@ CODES = {
         "d": "d", "last": "d", "ip": None,
     },
     RECTIFIED: {
-        "a": "a", "b": "a", "pool": "a", "all": "a", "rectified": None, "last": None, "ip": None,
+        "a": "a", "b": None, "pool": "a", "all": None, "rectified": None, "last": None, "ip": None,
     },
 }  # fmt: skip
 CPU = Device("cpu")
@@ -176,7 +176,7 @@ def test_what_is_rectified_is_in_floats_where_others_need_the_values_below_0() -
 layer { name: "both" type: "Concat" bottom: "a" bottom: "b" top: "both" }
 layer { name: "other" type: "Concat" bottom: "b" bottom: "data" top: "other" }
 layer { name: "relu" type: "ReLU" bottom: "both" top: "both" }
-layer { name: "prob" type: "TanH" bottom: "both" top: "prob" }"""
+layer { name: "prob" type: "Power" bottom: "both" top: "prob" }"""
     )
     plan = plan_of(text, TEST)
     params, exact = measured(plan)
