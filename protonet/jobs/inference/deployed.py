@@ -42,6 +42,11 @@ def read_deploy(path: Path, shape: Shape | None = None) -> Source:
         NetworkError: for mistakes in a Lua definition.
         UsageError: for a file that cannot be read, or a shape that is not needed, or needed.
     """
+    if path.is_dir():
+        raise UsageError(
+            f"{path}: is a folder, and a run or model has its own weights; to use others, name its "
+            "deploy.prototxt"
+        )
     source = Source.read(path)
     if not is_lua(source.text):
         if shape is not None:

@@ -89,16 +89,15 @@ def quantize(
     if out.suffix != ".caffemodel":
         raise UsageError(f"{out}: expected a name that ends in .caffemodel, which holds the ranges")
     wanted = _wanted(subject)
-    sampling = Sampling.of(
-        subject.records.length, subject.batch, counts.calibrated, counts.compared
-    )
+    sizes = subject.records.length, subject.batch
+    sampling = Sampling.of(*sizes, counts.calibrated, counts.compared)
     exact = subject.net(wanted)
     try:
         _check_weights(exact, subject.weights)
         comparison = None
         with atomic_path(out) as partial:  # refused before the work, where it cannot be written
-            watch = stage("records for calibration")
-            histograms = calibrate(exact, wanted, subject.records, sampling.calibrated, watch)
+            how = sampling.calibrated, stage("records for calibration")
+            histograms = calibrate(exact, wanted, subject.records, *how)
             ranges = {value: choice.of(histogram) for value, histogram in histograms.items()}
             _write(partial, exact, subject.weights, ranges)
             if counts.compared and computes_in_integers(subject.device):

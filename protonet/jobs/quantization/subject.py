@@ -152,6 +152,8 @@ def _of_folder(given: Given, device: Device) -> Subject:
 
 def _of_definition(given: Given, weights: Path, device: Device) -> Subject:
     """Of a prototxt, which has data layers, or one input."""
+    if given.labels is not None and given.data is None:
+        raise UsageError("--labels goes with --data, the images that they belong to")
     source = Source.read(given.net)
     if is_lua(source.text):
         raise UsageError(

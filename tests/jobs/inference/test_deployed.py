@@ -46,6 +46,11 @@ def test_nets_that_cannot_be_asked(text: str, message: str) -> None:
         deploy_net(Source("n", net))
 
 
+def test_a_folder_has_weights_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="own weights; to use others, name its deploy"):
+        read_deploy(tmp_path)
+
+
 def test_the_input_of_a_text_with_stages() -> None:
     text = """
     layer { name: "data" type: "Input" top: "data" include { stage: "deploy" }

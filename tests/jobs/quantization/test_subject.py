@@ -139,6 +139,7 @@ def test_what_cannot_be(digits: Path, regression: Path, monkeypatch: pytest.Monk
         (Given(net=net, weights=weights, snapshot="3"), UsageError, "but WEIGHTS are given"),
         (Given(net=regression, how=how), UsageError, "has its own preprocessing"),
         (Given(net=golden, weights=weights, how=how), UsageError, "whose transform_param"),
+        (Given(net=golden, weights=weights, labels=data), UsageError, "goes with --data"),
         (Given(net=digits / "bare.prototxt", weights=weights), UsageError, "no records"),
         (Given(net=digits / "bare.prototxt", weights=weights, data=data), UsageError, "no Data l"),
         (Given(net=net, weights=digits / "no", data=data), UsageError, "cannot be read"),
