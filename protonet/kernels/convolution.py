@@ -195,23 +195,19 @@ class NativeConvolve(Convolve, processor="native"):
     @cached_property
     def _native(self) -> Any:
         """Constructed lazily: a memory estimate needs none of its tables."""
-        module, w = native.of(self.dtype), self.windows.effective
+        module, w = native.of(self.dtype), self.windows.effective.in_two_axes
         channels, outputs, group = self._counts
-
-        def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
-            return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
-
         return (module.Depthwise if self._depthwise else module.Convolution)(
             self.items,
             channels,
-            pair(w.inputs, 1),
+            w.inputs,
             outputs,
             group,
-            pair(w.kernel, 1),
-            pair(w.stride, 1),
-            pair(w.pad, 0),
-            pair(w.dilation, 1),
-            pair(w.outputs, 1),
+            w.kernel,
+            w.stride,
+            w.pad,
+            w.dilation,
+            w.outputs,
         )
 
     def forward(

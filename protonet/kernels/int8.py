@@ -165,22 +165,19 @@ class NativeInt8Convolve(Int8Convolve, processor="native"):
 
     @cached_property
     def _native(self) -> Any:
-        module, w, target = native.load(), self.windows.effective, self.target or Coding(1.0, 0)
-
-        def pair(extents: tuple[int, ...], missing: int) -> tuple[int, int]:
-            return (missing, extents[0]) if len(extents) == 1 else (extents[0], extents[1])
-
+        module, w = native.load(), self.windows.effective.in_two_axes
+        target = self.target or Coding(1.0, 0)
         return module.Int8Convolution(
             self.items,
             self.channels,
-            pair(w.inputs, 1),
+            w.inputs,
             self.outputs,
             self.group,
-            pair(w.kernel, 1),
-            pair(w.stride, 1),
-            pair(w.pad, 0),
-            pair(w.dilation, 1),
-            pair(w.outputs, 1),
+            w.kernel,
+            w.stride,
+            w.pad,
+            w.dilation,
+            w.outputs,
             (self.source.inverse, self.source.zero),
             (target.inverse, target.zero),
             self.takes_codes,

@@ -82,6 +82,15 @@ class Windows:
         dilation = (d if k > 1 else 1 for d, k in zip(self.dilation, self.kernel, strict=True))
         return replace(self, stride=tuple(stride), dilation=tuple(dilation))
 
+    @property
+    def in_two_axes(self) -> Windows:
+        """Windows over one axis as those over a plane of one row; over two as they are."""
+        if len(self.inputs) == 2:
+            return self
+        (inputs,), (kernel,), (stride,) = self.inputs, self.kernel, self.stride
+        (pad,), (dilation,), (outputs,) = self.pad, self.dilation, self.outputs
+        return Windows((1, inputs), (1, kernel), (1, stride), (0, pad), (1, dilation), (1, outputs))
+
     @cached_property
     def is_modest(self) -> bool:
         """Whether the tables of compiled kernels (padded planes, an entry for each place of the

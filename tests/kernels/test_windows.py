@@ -103,3 +103,10 @@ def test_compiled_kernels_decline_what_would_take_tables_larger_than_images(
     assert NativeConvolve.supports(*arguments) is modest
     undilated = geometry[-1] == (1, 1)
     assert NativeMaxPool.supports(*arguments[:3]) is (modest and undilated)
+
+
+def test_one_axis_as_a_plane_of_one_row() -> None:
+    line = Windows((9,), (3,), (2,), (1,), (1,), (5,))
+    plane = Windows((1, 9), (1, 3), (1, 2), (0, 1), (1, 1), (1, 5))
+    assert line.in_two_axes == plane
+    assert plane.in_two_axes is plane
