@@ -34,6 +34,7 @@ def test_a_cell_shows_its_images(walker: Walker, server: Served, segmenter: str)
     walker.sees(re.compile(f"{names[truth]}, taken for {names[said]}: 1 to"))
     page.get_by_label("True class").click()
     page.get_by_role("option", name="circle").click()
+    page.locator(".q-menu").wait_for(state="detached")  # else both menus have the option
     page.get_by_role("combobox", name="Predicted class").click()
     page.get_by_role("option", name="background").click()
     listed = server.call(f"{kept}/images?order=cell&truth=1&predicted=0&count=3")
