@@ -9,19 +9,21 @@ import pytest
 from tests.web.browser import ROOT
 from tests.web.conftest import Served
 
-NET = (ROOT / "examples" / "prototxt" / "segments" / "fcn.prototxt").read_text()
+
+def trained(server: Served, form: dict[str, Any], example: str, settings: dict[str, Any]) -> str:
+    """A training of a network of the examples on a drawn data set, that of the form's name."""
+    dataset = server.call(f"/api/datasets/{form['name']}", form)["id"]
+    server.wait(dataset)
+    network = (ROOT / "examples" / "prototxt" / example).read_text()
+    made = {"network": network, "dataset": dataset, "solver": "Adam", **settings}
+    (job,) = server.call("/api/models", made)
+    server.wait(job["id"])
+    return str(job["id"])
 
 
 @pytest.fixture(scope="session")
 def segmenter(server: Served) -> str:
     """A training on drawn segments."""
     form = {"name": "segments", "width": 48, "height": 32, "count": 160, "val_count": 12}
-    dataset = server.call("/api/datasets/segments", form)["id"]
-    server.wait(dataset)
-    made: dict[str, Any] = {
-        "name": "pixels", "network": NET, "dataset": dataset, "epochs": 4, "batch_sizes": [8],
-        "solver": "Adam", "lrs": [0.002],
-    }  # fmt: skip
-    (job,) = server.call("/api/models", made)
-    server.wait(job["id"])
-    return str(job["id"])
+    settings = {"name": "pixels", "epochs": 4, "batch_sizes": [8], "lrs": [0.002]}
+    return trained(server, form, "segments/fcn.prototxt", settings)

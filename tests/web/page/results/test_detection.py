@@ -6,26 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.web.browser import OPTIONS, ROOT, Walker
+from tests.web.browser import OPTIONS, Walker
 from tests.web.conftest import Served
+from tests.web.page.results.conftest import trained
 from tests.web.test_accessibility import check_looks
-
-NET = (ROOT / "examples" / "prototxt" / "shapes" / "net.prototxt").read_text()
 
 
 @pytest.fixture(scope="module")
 def training(server: Served) -> str:
     """A training on drawn shapes."""
     form = {"name": "shapes", "width": 64, "height": 64, "count": 240, "val_count": 20}
-    dataset = server.call("/api/datasets/shapes", form)["id"]
-    server.wait(dataset)
-    made: dict[str, Any] = {
-        "name": "boxes", "network": NET, "dataset": dataset, "epochs": 6, "batch_sizes": [20],
-        "solver": "Adam", "lrs": [0.003],
-    }  # fmt: skip
-    (job,) = server.call("/api/models", made)
-    server.wait(job["id"])
-    return str(job["id"])
+    settings = {"name": "boxes", "epochs": 6, "batch_sizes": [20], "lrs": [0.003]}
+    return trained(server, form, "shapes/net.prototxt", settings)
 
 
 def visible(page: Any, what: str) -> int:
