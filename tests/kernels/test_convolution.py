@@ -72,6 +72,11 @@ WINOGRAD = [
     (3, 80, 48, 2, (13, 14), (3, 3), (1, 1), (1, 1), (1, 1)),
     (2, 20, 50, 1, (12, 13), (5, 5), (1, 1), (0, 0), (1, 1)),
     (3, 64, 72, 2, (9, 10), (5, 5), (1, 1), (2, 2), (1, 1)),
+    # many weights for few tiles, which are transformed a part at a time
+    (3, 70, 100, 1, (13, 14), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (5, 100, 72, 1, (24, 25), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 130, 140, 2, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (4, 64, 72, 1, (9, 10), (5, 5), (1, 1), (2, 2), (1, 1)),
 ]
 
 
@@ -159,8 +164,8 @@ def test_no_images_leave_the_gradient_of_the_weight(
 
 @pytest.mark.parametrize(
     ("channels", "size", "stride", "pad"),
-    [(40, 3, 2, 0), (40, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1), (40, 1, 1, 0)],
-    ids=["plain", "winograd", "scattered", "shallow", "single"],
+    [(40, 3, 2, 0), (40, 3, 1, 1), (150, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1), (40, 1, 1, 0)],
+    ids=["plain", "winograd", "winograd by strips", "scattered", "shallow", "single"],
 )
 def test_the_number_of_threads_changes_no_bit(
     channels: int, size: int, stride: int, pad: int

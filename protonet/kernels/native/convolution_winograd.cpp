@@ -87,20 +87,20 @@ void multiply_values(Index groups, Index next, Index last, const float* a, const
 
 template <Index R>
 void multiply_chunks(Index groups, Index next, Index last, const float* a, const float* b,
-                     float* to, Index to_stride) {
+                     float* to, Index to_stride, bool go_on) {
   constexpr Index chunk = std::max<Index>(1, 16 / kLanes);  // transforms add to the error
   for (Index g = 0; g < groups; g += chunk) {
     const Index here = std::min(chunk, groups - g);
     multiply_values<R>(here, next, g + here < groups ? kLanes : last, a + g * next,
-                       b + g * kLanes * kColumns, to, to_stride, g > 0);
+                       b + g * kLanes * kColumns, to, to_stride, go_on || g > 0);
   }
 }
 
 void multiply_rows(Index rows, Index groups, Index next, Index last, const float* a,
-                   const float* b, float* to, Index to_stride) {
+                   const float* b, float* to, Index to_stride, bool go_on) {
   switch (rows) {
 #define CASE(R) \
-  case R: return multiply_chunks<R>(groups, next, last, a, b, to, to_stride);
+  case R: return multiply_chunks<R>(groups, next, last, a, b, to, to_stride, go_on);
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)
@@ -142,20 +142,26 @@ Vec* vectors(float* p) { return reinterpret_cast<Vec*>(p); }
 
 template <class F>
 void Winograd<F>::transform_weights(const float* w, float* to) const {
-  const Index halves = kColumns / kLanes, place = weights_step();
   parallel(strips_ * groups_, [&](Index task) {
-    const Index strip = task / groups_, group = task % groups_;
-    for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
-      for (Index half = 0; half < halves; ++half) {
-        const Index m = strip * kColumns + half * kLanes;
-        Vec kernels[kTaps], spread[kPlaces];
-        load_kernels(w + m * weights_.row + c * weights_.column, weights_.row,
-                     std::clamp<Index>(y_.count - m, 0, kLanes), weights_.turned, kernels);
-        transform<F::spread_kernel, kKernel, kIn>(kernels, kKernel, spread);
-        float* out = to + (strip * x_.count + c) * kColumns + half * kLanes;
-        for (Index k = 0; k < kPlaces; ++k) *vectors(out + k * place) = spread[k];
-      }
+    const Index strip = task / groups_, first = task % groups_ * kLanes;
+    transform_some(w, strip, first, std::min(x_.count, first + kLanes),
+                   to + (strip * x_.count + first) * kColumns, weights_step());
   });
+}
+
+// The weights of channels [first, last) and one strip; place k + 1 begins `step` floats after k.
+template <class F>
+void Winograd<F>::transform_some(const float* w, Index strip, Index first, Index last, float* to,
+                                 Index step) const {
+  for (Index c = first; c < last; ++c)
+    for (Index half = 0; half < kColumns; half += kLanes, to += kLanes) {
+      const Index m = strip * kColumns + half;
+      Vec kernels[kTaps], spread[kPlaces];
+      load_kernels(w + m * weights_.row + c * weights_.column, weights_.row,
+                   std::clamp<Index>(y_.count - m, 0, kLanes), weights_.turned, kernels);
+      transform<F::spread_kernel, kKernel, kIn>(kernels, kKernel, spread);
+      for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * step) = spread[k];
+    }
 }
 
 // V[k][tile][lane] of one channel group; place k begins groups * tiles * lanes after place k - 1.
@@ -185,17 +191,19 @@ void Winograd<F>::transform_values(const float* x, const Block& block, Index gro
   }
 }
 
+// Writes the results of one channel group, R[k][tile][lane], with tiles `width` and places `place`
+// floats apart.
 template <class F>
-void Winograd<F>::finish(const float* results, const Block& block, Index group, float* y,
-                      const Epilogue& epilogue) const {
-  const Index columns = tile_columns_ * kOut, width = strips_ * kColumns;
-  const Index place = results_step(tiles(block)), first = group * kLanes;
+void Winograd<F>::finish(const float* results, Index width, Index place, const Block& block,
+                         Index group, float* y, const Epilogue& epilogue) const {
+  const Index columns = tile_columns_ * kOut;
+  const Index first = group * kLanes;
   const Index channels = std::min(kLanes, y_.count - first);
   const Vec factor =
       epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
   const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
   Vec* pixels = vectors(thread_scratch(Scratch::kImage, (kOut * columns + kLanes) * kLanes));
-  const float* from = results + first;
+  const float* from = results;
   for (Index n = 0; n < block.images; ++n)
     for (Index r = 0; r < block.rows; ++r) {
       for (Index c = 0; c < tile_columns_; ++c, from += width) {
@@ -242,17 +250,69 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
                       values + k * values_step(count) + panels.first(p) * kLanes,
                       weights + k * weights_step() + s * x_.count * kColumns,
                       results + k * results_step(count) + panels.first(p) * width + s * kColumns,
-                      width);
+                      width, false);
   });
-  each((y_.count + kLanes - 1) / kLanes,
-       [&](Index g) { finish(results, block, g, y, epilogue); });
+  each((y_.count + kLanes - 1) / kLanes, [&](Index g) {
+    finish(results + g * kLanes, width, results_step(count), block, g, y, epilogue);
+  });
 }
 
 template <class F>
 void Winograd<F>::run(const float* x, const float* w, float* y, const Epilogue& epilogue) const {
+  if (!strip_blocks_.empty() && 2 * strips_ >= threads()) {
+    for (const Block& block : strip_blocks_) run_strips(x, w, y, block, epilogue);
+    return;
+  }
   float* weights = thread_scratch(Scratch::kWeights, kPlaces * weights_step());
   transform_weights(w, weights);
   run_packed(x, weights, y, epilogue);
+}
+
+// A strip at a time: the transformed weights of kPart channels stay in the L2 cache, and so do the
+// results, where many weights for few tiles would be written to memory and read back. To keep all
+// threads busy, images are divided too, and weights transformed for each part of them.
+template <class F>
+void Winograd<F>::run_strips(const float* x, const float* w, float* y, const Block& block,
+                             const Epilogue& epilogue) const {
+  const Index count = tiles(block), next = count * kLanes;
+  float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(count));
+  parallel(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
+  const Index parts = parts_of(strips_, std::min<Index>(2, block.images));
+  parallel(strips_ * parts, [&](Index task) {
+    const Index part = task % parts, first = block.images * part / parts;
+    const Block own{block.image + first, block.images * (part + 1) / parts - first, block.row,
+                    block.rows};
+    run_strip(values + first * (count / block.images) * kLanes, values_step(count), next, w,
+              task / parts, y, own, epilogue);
+  });
+}
+
+// One strip of the results of a block; places and groups of its values are `step` and `next` floats
+// apart.
+template <class F>
+void Winograd<F>::run_strip(const float* values, Index step, Index next, const float* w,
+                            Index strip, float* y, const Block& block,
+                            const Epilogue& epilogue) const {
+  const Panels panels(tiles(block));
+  const Index place = panels.rows * kColumns + kLanes;
+  float* weights = thread_scratch(Scratch::kWeights, kPartSize);
+  float* results = thread_scratch(Scratch::kTiles, kPlaces * place);
+  for (Index c = 0; c < x_.count; c += kPart) {
+    const Index end = std::min(x_.count, c + kPart), groups = (end - c + kLanes - 1) / kLanes;
+    const Index last = end - c - (groups - 1) * kLanes;
+    transform_some(w, strip, c, end, weights, kPartStep);
+    for (Index k = 0; k < kPlaces; ++k)
+      for (Index p = 0; p < panels.count; ++p)
+        multiply_rows(panels.height(p), groups, next, last,
+                      values + k * step + c / kLanes * next + panels.first(p) * kLanes,
+                      weights + k * kPartStep,
+                      results + k * place + panels.first(p) * kColumns, kColumns, c > 0);
+  }
+  for (Index half = 0; half < kColumns; half += kLanes) {
+    const Index first = strip * kColumns + half;
+    if (first < y_.count)
+      finish(results + half, kColumns, place, block, first / kLanes, y, epilogue);
+  }
 }
 
 template <class F>
@@ -300,34 +360,35 @@ void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index 
     }
 }
 
-// Sums of products of values and gradients over a block, at place k and strip `strip`.
+// Sums of products of values and gradients over a block, for channels [first, last) and one strip:
+// Sums[k][channel][column], places kPartStep apart.
 template <class F>
-void Winograd<F>::multiply_block(const float* values, const float* gradients, Index count, Index k,
-                                 Index strip, float* sums, bool go_on) const {
-  const Index channels = groups_ * kLanes, task = k * strips_ + strip;
-  for (Index c = 0; c < x_.count; c += kHalf)
-    multiply_lanes<kHalf>(count,
-                          values + k * values_step(count) + c / kLanes * count * kLanes +
-                              c % kLanes,
-                          gradients + k * results_step(count) + strip * count * kColumns,
-                          sums + (task * channels + c) * kColumns, go_on);
+void Winograd<F>::multiply_block(const float* values, const float* gradients, Index count,
+                                 Index strip, Index first, Index last, float* sums,
+                                 bool go_on) const {
+  for (Index k = 0; k < kPlaces; ++k)
+    for (Index c = first; c < last; c += kHalf)
+      multiply_lanes<kHalf>(count,
+                            values + k * values_step(count) + c / kLanes * count * kLanes +
+                                c % kLanes,
+                            gradients + k * results_step(count) + strip * count * kColumns,
+                            sums + k * kPartStep + (c - first) * kColumns, go_on);
 }
 
 template <class F>
 void Winograd<F>::learn(const float* x, const float* dy, float* dw) const {
-  float* sums = thread_scratch(Scratch::kSums, pieces_ * sums_size());
   if (pieces_ > 1) {
-    learn_pieces(x, dy, sums);
+    learn_pieces(x, dy, dw);
   } else {
-    learn_together(x, dy, sums);
+    learn_together(x, dy, dw);
   }
-  learn_weights(sums, dw);
 }
 
 // Each range of blocks has its own accumulators, so that they stay in the cache of one thread.
 template <class F>
-void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) const {
-  const Index blocks = static_cast<Index>(learn_blocks_.size());
+void Winograd<F>::learn_pieces(const float* x, const float* dy, float* dw) const {
+  const Index blocks = static_cast<Index>(learn_blocks_.size()), size = sums_size();
+  float* sums = thread_scratch(Scratch::kSums, pieces_ * size);
   parallel(pieces_, [&](Index piece) {
     const Index first = blocks * piece / pieces_, last = blocks * (piece + 1) / pieces_;
     for (Index b = first; b < last; ++b) {
@@ -338,21 +399,23 @@ void Winograd<F>::learn_pieces(const float* x, const float* dy, float* sums) con
       for (Index g = 0; g < groups_; ++g)
         transform_values(x, block, g, values + g * count * kLanes);
       for (Index g = 0; g < y_groups(); ++g) transform_gradient(dy, block, g, gradients);
-      for (Index k = 0; k < kPlaces; ++k)
-        for (Index strip = 0; strip < strips_; ++strip)
-          multiply_block(values, gradients, count, k, strip, sums + piece * sums_size(),
-                         b > first);
+      for (Index part = 0; part < parts(); ++part)
+        multiply_block(values, gradients, count, part % strips_, first_of(part), last_of(part),
+                       sums + piece * size + part * kPartSize, b > first);
     }
   });
+  parallel(parts(), [&](Index part) { learn_weights(sums + part * kPartSize, part, dw); });
 }
 
 // Where the accumulators are too large for that, threads share a block: by channels, then by
-// places.
+// strips and parts of the channels. The last block completes a part while it is in the cache.
 template <class F>
-void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) const {
+void Winograd<F>::learn_together(const float* x, const float* dy, float* dw) const {
   float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(most_));
   float* gradients = thread_scratch(Scratch::kGradient, kPlaces * results_step(most_));
-  for (std::size_t b = 0; b < learn_blocks_.size(); ++b) {
+  const std::size_t blocks = learn_blocks_.size();
+  float* sums = blocks == 1 ? nullptr : thread_scratch(Scratch::kSums, sums_size());
+  for (std::size_t b = 0; b < blocks; ++b) {
     const Block& block = learn_blocks_[b];
     const Index count = tiles(block);
     parallel(groups_ + y_groups(), [&](Index task) {
@@ -362,35 +425,34 @@ void Winograd<F>::learn_together(const float* x, const float* dy, float* sums) c
         transform_gradient(dy, block, task - groups_, gradients);
       }
     });
-    parallel(kPlaces * strips_, [&](Index task) {
-      multiply_block(values, gradients, count, task / strips_, task % strips_, sums, b > 0);
+    parallel(parts(), [&](Index part) {
+      float* own = sums == nullptr ? thread_scratch(Scratch::kTiles, kPartSize)
+                                   : sums + part * kPartSize;
+      multiply_block(values, gradients, count, part % strips_, first_of(part), last_of(part), own,
+                     b > 0);
+      if (b + 1 == blocks) learn_weights(own, part, dw);
     });
   }
 }
 
-// Transform Sums[k][strip][channel][column] back to kernels and add them to dw.
+// Transform the sums of a part back to kernels and add them to dw.
 template <class F>
-void Winograd<F>::learn_weights(const float* sums, float* dw) const {
-  const Index halves = kColumns / kLanes, channels = groups_ * kLanes;
-  const Index place = strips_ * channels * kColumns;
-  parallel(strips_ * groups_, [&](Index task) {
-    const Index strip = task / groups_, group = task % groups_;
-    for (Index c = group * kLanes; c < std::min(x_.count, (group + 1) * kLanes); ++c)
-      for (Index half = 0; half < halves; ++half) {
-        const Index m = strip * kColumns + half * kLanes;
-        if (m >= y_.count) continue;
-        Vec spread[kPlaces], kernels[kTaps];
-        for (Index k = 0; k < kPlaces; ++k) {
-          const float* from = sums + k * place + (strip * channels + c) * kColumns + half * kLanes;
-          spread[k] = load(from);
-          for (Index piece = 1; piece < pieces_; ++piece)
-            spread[k] += load(from + piece * sums_size());
-        }
-        transform<F::gather_kernel, kIn, kKernel>(spread, kIn, kernels);
-        add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
-                    dw + m * weights_.row + c * weights_.column);
+void Winograd<F>::learn_weights(const float* sums, Index part, float* dw) const {
+  const Index first = first_of(part), last = last_of(part);
+  for (Index c = first; c < last; ++c)
+    for (Index half = 0; half < kColumns; half += kLanes) {
+      const Index m = part % strips_ * kColumns + half;
+      if (m >= y_.count) continue;
+      Vec spread[kPlaces], kernels[kTaps];
+      for (Index k = 0; k < kPlaces; ++k) {
+        const float* from = sums + k * kPartStep + (c - first) * kColumns + half;
+        spread[k] = load(from);
+        for (Index piece = 1; piece < pieces_; ++piece) spread[k] += load(from + piece * sums_size());
       }
-  });
+      transform<F::gather_kernel, kIn, kKernel>(spread, kIn, kernels);
+      add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
+                  dw + m * weights_.row + c * weights_.column);
+    }
 }
 
 template class Winograd<F43>;

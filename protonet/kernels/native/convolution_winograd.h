@@ -39,6 +39,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
         blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {
+    if (goes_by_strips(images, x, y)) strip_blocks_ = grid_.blocks(images, kStripTiles);
     for (const Block& block : learn_blocks_) most_ = std::max(most_, tiles(block));
     pieces_ = small_sums() ? std::min<Index>(kPieces, learn_blocks_.size()) : 1;
   }
@@ -48,16 +49,16 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
     constexpr Index taps = F::kKernel * F::kKernel;
     const double pairs = static_cast<double>(x.count) * y.count;
     // Transformed weights that do not fit into the L2 cache are written to memory and read back.
-    const double travel = pairs * 36 * sizeof(float) > 1 << 20 ? 90 : 0;
+    const double travel = goes_by_strips(images, x, y)                ? 15
+                          : pairs * 36 * sizeof(float) > 1 << 20 ? 90
+                                                                      : 0;
     return packed_cycles(images, x, y) + (1.5 * taps + travel) * pairs;
   }
 
   // The same for weights that are transformed already.
   static double packed_cycles(Index images, PlaneSet x, PlaneSet y) {
     if (x.count < 16 || y.count < 16) return std::numeric_limits<double>::infinity();
-    constexpr Index out = F::kOut;
-    const double tiles = static_cast<double>(images) * ((y.height + out - 1) / out) *
-                         ((y.width + out - 1) / out);
+    const double tiles = static_cast<double>(images) * tiles_of(y);
     const double pairs = static_cast<double>(x.count) * y.count;
     return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count);
   }
@@ -71,10 +72,24 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
 
  private:
   static constexpr Index kTiles = 56;  // per block
+  static constexpr Index kStripTiles = 128;  // per block of run_strips; at most two blocks
   static constexpr Index kPieces = 8;
+  // Channels of a strip whose transformed weights, or sums of them, stay in the L2 cache. From place
+  // to place of these, as weights_step():
+  static constexpr Index kPart = 64;
+  static constexpr Index kPartStep = kPart * kColumns + kLanes;
+  static constexpr Index kPartSize = winograd::kPlaces * kPartStep;
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
+  static Index tiles_of(PlaneSet y) {
+    return ((y.height + kOut - 1) / kOut) * ((y.width + kOut - 1) / kOut);
+  }
+  // Whether weights are transformed a part at a time: they are many, and used for few tiles.
+  static bool goes_by_strips(Index images, PlaneSet x, PlaneSet y) {
+    return winograd::kPlaces * x.count * y.count > 1 << 17 &&
+           images * tiles_of(y) <= 2 * kStripTiles;
+  }
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
   // The stride from place k to place k + 1 of transformed values, results or gradients (of `tiles`
   // tiles) or weights. It must not be a multiple of the stride that maps to one cache set, since
@@ -83,30 +98,42 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   Index results_step(Index count) const { return count * strips_ * kColumns + kLanes; }
   Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
   Index y_groups() const { return strips_ * kColumns / kLanes; }
-  Index sums_size() const { return winograd::kPlaces * groups_ * kLanes * strips_ * kColumns; }
+  // Parts are of a strip, and of its channels.
+  Index parts() const { return strips_ * ((x_.count + kPart - 1) / kPart); }
+  Index first_of(Index part) const { return part / strips_ * kPart; }
+  Index last_of(Index part) const { return std::min(x_.count, first_of(part) + kPart); }
+  Index sums_size() const { return parts() * kPartSize; }
   // Whether the accumulators of a gradient leave room in the L2 cache.
-  bool small_sums() const { return sums_size() <= 1 << 18; }
+  bool small_sums() const {
+    return winograd::kPlaces * groups_ * kLanes * strips_ * kColumns <= 1 << 18;
+  }
   // Tiles per block of the gradient: small accumulators share the cache with the transformed data;
   // large ones should be read and written rarely.
   Index learn_tiles() const {
     const Index channels = x_.count + y_.count;
     return small_sums() ? std::clamp<Index>((1 << 18) / (winograd::kPlaces * channels), 32, 512)
-                        : std::clamp<Index>((1 << 21) / (winograd::kPlaces * channels), 32, 512);
+                        : std::clamp<Index>((5 << 19) / (winograd::kPlaces * channels), 32, 512);
   }
 
   template <class Each>
   void run_block(const float* x, const float* weights, float* y, const Block& block,
                  const Epilogue& epilogue, Each&& each) const;
+  void run_strips(const float* x, const float* w, float* y, const Block& block,
+                  const Epilogue& epilogue) const;
+  void run_strip(const float* values, Index step, Index next, const float* w, Index strip, float* y,
+                 const Block& block, const Epilogue& epilogue) const;
   void transform_weights(const float* w, float* to) const;
+  void transform_some(const float* w, Index strip, Index first, Index last, float* to,
+                      Index step) const;
   void transform_values(const float* x, const Block& block, Index group, float* to) const;
   void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
-  void finish(const float* results, const Block& block, Index group, float* y,
-              const Epilogue& epilogue) const;
-  void multiply_block(const float* values, const float* gradients, Index count, Index k,
-                      Index strip, float* sums, bool go_on) const;
-  void learn_pieces(const float* x, const float* dy, float* sums) const;
-  void learn_together(const float* x, const float* dy, float* sums) const;
-  void learn_weights(const float* sums, float* dw) const;
+  void finish(const float* results, Index width, Index place, const Block& block, Index group,
+              float* y, const Epilogue& epilogue) const;
+  void multiply_block(const float* values, const float* gradients, Index count, Index strip,
+                      Index first, Index last, float* sums, bool go_on) const;
+  void learn_pieces(const float* x, const float* dy, float* dw) const;
+  void learn_together(const float* x, const float* dy, float* dw) const;
+  void learn_weights(const float* sums, Index part, float* dw) const;
 
   Index images_;
   PlaneSet x_, y_;
@@ -115,6 +142,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   Index tile_rows_, tile_columns_, groups_, strips_;
   Gather grid_;
   std::vector<Block> blocks_, learn_blocks_;
+  std::vector<Block> strip_blocks_;  // of run_strips; none where it would be slower
   Index most_ = 0;    // most tiles of any of learn_blocks_
   Index pieces_ = 1;  // pieces of learn_blocks_, each with its own accumulators
 };
