@@ -38,7 +38,12 @@ class Convolution {
         forward_ = std::make_shared<PlainForward>(s);
       learn_ = std::make_shared<PlainLearn>(s);
     }
-    if (backward_ == nullptr) backward_ = std::make_shared<PlainBackward>(s);
+    if (backward_ != nullptr) return;
+    if (OutputLanes::pays_backward(s))
+      backward_ = std::make_shared<OutputLanes>(OutputLanes::turned(s),
+                                                OutputLanes::Rows::kChannels);
+    else
+      backward_ = std::make_shared<PlainBackward>(s);
   }
 
   void forward(Floats x, Floats w, const Epilogue& epilogue, MutableFloats y) const {

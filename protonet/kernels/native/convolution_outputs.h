@@ -15,8 +15,12 @@
 
 class OutputLanes final : public Way, public PackedWay {
  public:
-  explicit OutputLanes(const ConvolutionShape& s)
-      : s_(s), gather_(s.gather()), depth_(s.group_channels() * s.taps()),
+  // The weights of a convolution; or those of another one whose backward pass this one is, of single
+  // places: each row has an output of this.
+  enum class Rows { kOutputs, kChannels };
+
+  explicit OutputLanes(const ConvolutionShape& s, Rows rows = Rows::kOutputs)
+      : s_(s), rows_(rows), gather_(s.gather()), depth_(s.group_channels() * s.taps()),
         strips_(s.group_outputs()),
         blocks_(gather_.blocks(s.images, std::clamp<Index>(kBlock / depth_, 4 * kRows, 256))) {
     for (const Block& block : blocks_)
@@ -25,7 +29,18 @@ class OutputLanes final : public Way, public PackedWay {
 
   // Whether it is faster than lanes of places; packing the weights must be little work beside it.
   static bool pays(const ConvolutionShape& s) {
-    return s.taps() == 1 && s.images * s.places() >= 1024;
+    return s.taps() == 1 && s.images * s.places() >= 256;
+  }
+
+  // The backward pass of single places at stride 1, which is such a convolution too. Measured: large
+  // planes are read faster a row at a time.
+  static ConvolutionShape turned(const ConvolutionShape& s) {
+    return {s.images, s.outputs, s.out.y, s.out.x, s.channels, s.groups,
+            {1, 1},   {1, 1},    {0, 0},  {1, 1},  {s.height, s.width}};
+  }
+  static bool pays_backward(const ConvolutionShape& s) {
+    return s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
+           s.places() <= 1024;
   }
 
   // The same for weights that are packed once, which every block of places reads.
@@ -38,8 +53,12 @@ class OutputLanes final : public Way, public PackedWay {
 
   void pack(const float* w, float* to) const override {
     parallel(strips_.strips, [&](Index s) {
-      pack_transposed(w + s * kColumns * depth_, depth_, strips_.columns(s), depth_,
-                      to + s * kColumns * depth_, strips_.width(s));
+      const Index columns = strips_.columns(s), width = strips_.width(s);
+      float* strip = to + s * kColumns * depth_;
+      if (rows_ == Rows::kOutputs)
+        pack_transposed(w + s * kColumns * depth_, depth_, columns, depth_, strip, width);
+      else
+        pack_straight(w + s * kColumns, s_.group_outputs(), columns, depth_, strip, width);
     });
   }
 
@@ -209,6 +228,7 @@ class OutputLanes final : public Way, public PackedWay {
   }
 
   ConvolutionShape s_;
+  Rows rows_;
   Gather gather_;
   Index depth_;
   Strips strips_;

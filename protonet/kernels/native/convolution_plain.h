@@ -39,27 +39,43 @@ class PlainBackward final : public Way {
   explicit PlainBackward(const ConvolutionShape& s) : s_(s), remainders_(s) {}
 
   void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {
-    const Index outputs = s_.group_outputs(), channels = s_.group_channels(), taps = s_.taps();
+    const Index outputs = s_.group_outputs(), channels = s_.group_channels();
     const Panels panels(channels);
     remainders_.clear_rest(dx);
     for (const auto& each : remainders_.all()) {
       const Index here = static_cast<Index>(each.taps.size()), depth = outputs * here;
       float* packed = thread_scratch(Scratch::kWeights, panels.size(depth));
-      // Row c of A: over outputs m and taps t of this remainder, w[m][c][t].
-      parallel(panels.count, [&](Index p) {
-        const Index first = panels.first(p), rows = panels.height(p);
-        float* to = packed + Panels::offset(p, depth);
-        for (Index m = 0; m < outputs; ++m)
-          for (Index t = 0; t < here; ++t, to += rows) {
-            const float* from = w + (m * channels + first) * taps + each.taps[t];
-            for (Index r = 0; r < rows; ++r) to[r] = from[r * taps];
-          }
+      parallel((outputs + kPacked - 1) / kPacked, [&](Index some) {
+        const Index first = some * kPacked;
+        pack(w, each.taps, first, std::min(outputs, first + kPacked), depth, packed);
       });
       each.correlation->run(packed, false, channels, dy, s_.y_stride(), dx, {});
     }
   }
 
  private:
+  static constexpr Index kPacked = 16;  // outputs at a time, whose weights stay in the L1 cache
+
+  // Row c of A: over outputs m, of which these are some, and taps t of a remainder, w[m][c][t].
+  void pack(const float* w, const std::vector<Index>& tap, Index begin, Index end, Index depth,
+            float* packed) const {
+    const Index channels = s_.group_channels(), taps = s_.taps();
+    const Index here = static_cast<Index>(tap.size());
+    const Panels panels(channels);
+    for (Index p = 0; p < panels.count; ++p) {
+      const Index first = panels.first(p), rows = panels.height(p);
+      float* to = packed + Panels::offset(p, depth) + begin * here * rows;
+      for (Index m = begin; m < end; ++m)
+        for (Index t = 0; t < here; ++t, to += rows) {
+          const float* from = w + (m * channels + first) * taps + tap[t];
+          if (taps == 1)
+            store_some(to, load_some(from, rows), rows);
+          else
+            for (Index r = 0; r < rows; ++r) to[r] = from[r * taps];
+        }
+    }
+  }
+
   ConvolutionShape s_;
   ByRemainder<Correlation> remainders_;
 };

@@ -136,8 +136,10 @@ inline void pack_transposed(const float* from, Index stride, Index columns, Inde
   }
 }
 
-// Pack a panel of B from rows: to[k * kColumns + j] = from[k][j] for j < `columns`, zero-padded.
-inline void pack_straight(const float* from, Index stride, Index columns, Index depth, float* to) {
+// Pack a panel of B from rows: to[k * width + j] = from[k][j] for j < `columns`, zero-padded to the
+// width.
+inline void pack_straight(const float* from, Index stride, Index columns, Index depth, float* to,
+                          Index width = kColumns) {
   if (columns == kColumns) {
     for (Index k = 0; k < depth; ++k)
       for (Index v = 0; v < kVectors; ++v)
@@ -146,7 +148,7 @@ inline void pack_straight(const float* from, Index stride, Index columns, Index 
     return;
   }
   for (Index k = 0; k < depth; ++k) {
-    std::memset(to + k * kColumns, 0, 4 * kColumns);
-    std::memcpy(to + k * kColumns, from + k * stride, 4 * static_cast<std::size_t>(columns));
+    std::memset(to + k * width, 0, 4 * static_cast<std::size_t>(width));
+    std::memcpy(to + k * width, from + k * stride, 4 * static_cast<std::size_t>(columns));
   }
 }
