@@ -17,6 +17,12 @@ inline void load_kernels(const float* w, Index stride, Index rows, bool turned, 
   }
 }
 
+// Begin to load so many kernels, which lie too far apart for processors to foresee them.
+template <bool kWritten>
+inline void fetch_kernels(const float* w, Index stride, Index rows) {
+  for (Index r = 0; r < rows; ++r) __builtin_prefetch(w + r * stride, kWritten);
+}
+
 // The inverse, accumulated into the destination.
 template <Index N>
 inline void add_kernels(const Vec (&from)[N], Index stride, Index rows, bool turned, float* w) {
@@ -156,9 +162,12 @@ void Winograd<F>::transform_some(const float* w, Index strip, Index first, Index
   for (Index c = first; c < last; ++c)
     for (Index half = 0; half < kColumns; half += kLanes, to += kLanes) {
       const Index m = strip * kColumns + half;
+      const Index rows = std::clamp<Index>(y_.count - m, 0, kLanes);
+      const float* from = w + m * weights_.row + c * weights_.column;
+      if (c + kAhead < x_.count)
+        fetch_kernels<false>(from + kAhead * weights_.column, weights_.row, rows);
       Vec kernels[kTaps], spread[kPlaces];
-      load_kernels(w + m * weights_.row + c * weights_.column, weights_.row,
-                   std::clamp<Index>(y_.count - m, 0, kLanes), weights_.turned, kernels);
+      load_kernels(from, weights_.row, rows, weights_.turned, kernels);
       transform<F::spread_kernel, kKernel, kIn>(kernels, kKernel, spread);
       for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * step) = spread[k];
     }
@@ -443,6 +452,10 @@ void Winograd<F>::learn_weights(const float* sums, Index part, float* dw) const 
     for (Index half = 0; half < kColumns; half += kLanes) {
       const Index m = part % strips_ * kColumns + half;
       if (m >= y_.count) continue;
+      const Index rows = std::min(kLanes, y_.count - m);
+      float* to = dw + m * weights_.row + c * weights_.column;
+      if (c + kAhead < x_.count)
+        fetch_kernels<true>(to + kAhead * weights_.column, weights_.row, rows);
       Vec spread[kPlaces], kernels[kTaps];
       for (Index k = 0; k < kPlaces; ++k) {
         const float* from = sums + k * kPartStep + (c - first) * kColumns + half;
@@ -450,8 +463,7 @@ void Winograd<F>::learn_weights(const float* sums, Index part, float* dw) const 
         for (Index piece = 1; piece < pieces_; ++piece) spread[k] += load(from + piece * sums_size());
       }
       transform<F::gather_kernel, kIn, kKernel>(spread, kIn, kernels);
-      add_kernels(kernels, weights_.row, std::min(kLanes, y_.count - m), weights_.turned,
-                  dw + m * weights_.row + c * weights_.column);
+      add_kernels(kernels, weights_.row, rows, weights_.turned, to);
     }
 }
 

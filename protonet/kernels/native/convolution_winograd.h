@@ -78,6 +78,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   // to place of these, as weights_step():
   static constexpr Index kPart = 64;
   static constexpr Index kPartStep = kPart * kColumns + kLanes;
+  static constexpr Index kAhead = 8;  // channels, whose kernels are loaded meanwhile
   static constexpr Index kPartSize = winograd::kPlaces * kPartStep;
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
