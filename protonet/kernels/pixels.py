@@ -1,4 +1,4 @@
-"""Images as pixels: the channels of a place adjacent, as products of bfloat16 on CPUs take them.
+"""Images as pixels: the channels of a place adjacent, as vectors and tiles of CPUs take them.
 
 An array of pixels has the shape of the planes that it stands for, N x C x H x W, so that nothing
 but these kernels sees the difference; its memory is that of N x H x W x C.
@@ -17,13 +17,20 @@ from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, Convolve
-from protonet.kernels.kernel import OTHERWISE, Algorithm, Condition, Kernel, select_algorithm
+from protonet.kernels.kernel import (
+    OTHERWISE,
+    STORED,
+    Algorithm,
+    Condition,
+    Kernel,
+    select_algorithm,
+)
 from protonet.kernels.lrn import LRNAcrossChannels
 from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
 from protonet.kernels.windows import MODEST, Windows
 
 _TWO_AXES = Condition("two axes", lambda windows, *_, **__: len(windows.inputs) == 2)
-_NEEDS: Mapping[str, str] = {"bfloat16": "avx512_bf16"}
+_NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
 
 
 def planes_of(pixels: Array) -> Array:
@@ -43,7 +50,7 @@ class Rearrange(Kernel):
 
     Args:
         shape: N x C x H x W.
-        wide: the planes are of float32.
+        wide: the planes are of float32, and the pixels of bfloat16.
     """
 
     def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
@@ -62,7 +69,7 @@ class Rearrange(Kernel):
 class NativeRearrange(Rearrange, processor="native"):
     """Squares of places and channels at a time."""
 
-    dtypes = frozenset({"bfloat16"})
+    dtypes = STORED
     instructions: ClassVar[Mapping[str, str]] = _NEEDS
 
     def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
@@ -212,16 +219,16 @@ class AveragePoolPixels(AveragePool):
     """``AveragePool`` over pixels."""
 
     def forward(self, x: Array, y: Array) -> None:
-        pool = AveragePool(self.device, np.float32, self.windows, *y.shape[:2])
-        planes = np.empty(y.shape, np.float32)
-        pool.forward(np.asarray(planes_of(x), np.float32, order="C"), planes)
+        pool = AveragePool(self.device, self.real, self.windows, *y.shape[:2])
+        planes = np.empty(y.shape, self.real)
+        pool.forward(np.asarray(planes_of(x), self.real, order="C"), planes)
         planes_of(y)[...] = planes
 
 
 class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
     """Vectors of channels."""
 
-    dtypes = frozenset({"bfloat16"})
+    dtypes = STORED
     instructions: ClassVar[Mapping[str, str]] = _NEEDS
     requires = (MODEST,)
 
@@ -236,7 +243,7 @@ class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
 class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
     """Vectors of channels."""
 
-    dtypes = frozenset({"bfloat16"})
+    dtypes = STORED
     instructions: ClassVar[Mapping[str, str]] = _NEEDS
     requires = (MODEST,)
 
@@ -259,16 +266,16 @@ class LRNAcrossPixels(LRNAcrossChannels):
 
     def forward(self, x: Array, y: Array) -> None:
         args = (self.shape, self.size, self.alpha, self.beta, self.k)
-        planes = np.empty(self.shape, np.float32)
-        normalize = LRNAcrossChannels(self.device, np.float32, *args)
-        normalize.forward(np.asarray(planes_of(x), np.float32, order="C"), planes)
+        planes = np.empty(self.shape, self.real)
+        normalize = LRNAcrossChannels(self.device, self.real, *args)
+        normalize.forward(np.asarray(planes_of(x), self.real, order="C"), planes)
         planes_of(y)[...] = planes
 
 
 class NativeLRNAcrossPixels(LRNAcrossPixels, processor="native"):
     """Vectors of channels, with powers as exact as the type."""
 
-    dtypes = frozenset({"bfloat16"})
+    dtypes = STORED
     instructions: ClassVar[Mapping[str, str]] = _NEEDS
 
     def forward(self, x: Array, y: Array) -> None:

@@ -10,6 +10,7 @@ from protonet.kernels import native
 from tests.kernels.instructions import MODULES, use
 
 FLAGS = {
+    "avx512f": {"avx512f", "avx512vl", "avx512dq", "avx512bw"},
     "avx512_bf16": {"avx512_bf16"},
     "avx512_vnni": {"avx512_vnni"},
     "amx_bf16": {"amx_tile", "amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni"},

@@ -1,4 +1,4 @@
-"""Kernels over pixels in bfloat16: with the instructions that a processor has, and with less."""
+"""Kernels over pixels: of bfloat16 with the instructions that a processor has, and with less."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.kernels import native
+from protonet.kernels.convolution import Convolve
 from protonet.kernels.kernel import Kernel
 from protonet.kernels.pixels import (
     AveragePoolPixels,
@@ -41,11 +42,37 @@ CASES = [
     (1, 64, (9, 8), 64, 64, (3, 3), (2, 2), (1, 1), (1, 1), False),
     (1, 40, (9, 11), 40, 40, (5, 2), (1, 2), (2, 0), (1, 1), False),
 ]
+DEPTHWISE = [
+    # items, channels, inputs, kernel, stride, pad, dilation
+    (1, 32, (112, 112), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (1, 96, (56, 55), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (2, 144, (28, 28), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (1, 512, (14, 14), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (3, 960, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 24, (9, 8), (3, 3), (1, 1), (0, 0), (1, 1)),
+    (2, 40, (8, 9), (3, 3), (2, 2), (0, 0), (1, 1)),
+    (1, 17, (7, 7), (3, 3), (1, 2), (2, 0), (1, 1)),
+    (1, 17, (8, 7), (3, 3), (2, 1), (1, 3), (2, 1)),
+    (2, 40, (9, 11), (5, 5), (1, 1), (2, 2), (1, 1)),
+    (2, 3, (14, 9), (5, 5), (2, 2), (2, 2), (1, 1)),
+    (1, 40, (9, 13), (3, 3), (1, 1), (2, 2), (2, 2)),
+    (1, 24, (11, 10), (3, 3), (3, 3), (0, 0), (1, 1)),
+    (1, 17, (9, 11), (5, 2), (1, 2), (2, 0), (1, 1)),
+    (2, 3, (1, 1), (3, 3), (1, 1), (1, 1), (1, 1)),
+    (2, 16, (2, 1), (3, 3), (2, 2), (1, 1), (1, 1)),
+    (1, 8, (2, 3), (1, 1), (1, 1), (2, 2), (1, 1)),  # windows of nothing but padding
+]
 POOLS = [
     ((6, 9), (3, 3), (2, 2), (0, 0), (3, 4)),  # the last windows reach over the end
     ((6, 7), (3, 2), (1, 1), (1, 1), (6, 8)),
     ((5, 7), (5, 7), (1, 1), (0, 0), (1, 1)),
+    ((7, 8), (3, 3), (1, 1), (1, 1), (7, 8)),
+    ((8, 7), (2, 3), (2, 2), (1, 1), (5, 4)),
+    ((1, 2), (3, 3), (2, 1), (1, 1), (1, 2)),
+    ((14, 12), (2, 2), (2, 2), (0, 0), (7, 6)),
 ]
+REARRANGED = [SHAPE, (1, 3, 4, 9), (1, 2, 3, 3), (2, 4, 5, 7), (2, 64, 16, 17), (1, 24, 33, 31)]
+TYPES = [np.float32, BF16]
 
 
 def random(shape: tuple[int, ...], dtype: Any = BF16, seed: int = 0) -> np.ndarray:
@@ -58,15 +85,24 @@ def pixels(planes: np.ndarray) -> np.ndarray:
     return held
 
 
-def pair(kind: type[Kernel], *args: Any) -> tuple[Any, Any]:
+def pair(kind: type[Kernel], *args: Any, dtype: Any = BF16) -> tuple[Any, Any]:
     """The definition, and the tuned version where the processor has what it needs."""
-    return kind.make(UNTUNED, BF16, *args), kind.make(CPU, BF16, *args)
+    return kind.make(UNTUNED, dtype, *args), kind.make(CPU, dtype, *args)
 
 
 def close(found: np.ndarray, wanted: np.ndarray) -> None:
     """Equal but for the last bit that is kept, in which sums of another order may differ."""
-    wide = wanted.astype(np.float32)
-    np.testing.assert_allclose(found.astype(np.float32), wide, rtol=2**-7, atol=2e-2)
+    exact = found.dtype == np.float32
+    bounds = {"rtol": 2e-6, "atol": 2e-6} if exact else {"rtol": 2**-7, "atol": 2e-2}
+    np.testing.assert_allclose(found.astype(float), wanted.astype(float), **bounds)
+
+
+def compiled(dtype: Any) -> Any:
+    """The compiled kernels over pixels; the test is skipped where the processor has none."""
+    needed = "avx512_bf16" if dtype == BF16 else "avx512f"
+    if not native.has(needed):
+        pytest.skip(f"this processor has no {needed}")
+    return native.of(dtype)
 
 
 def test_pixels_are_planes_with_channels_last() -> None:
@@ -84,20 +120,20 @@ def test_what_can_hold_pixels(shape: tuple[int, ...], differ: bool) -> None:
     assert can_hold_pixels(shape) is differ
 
 
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("shape", [SHAPE, (1, 3, 4, 9), (1, 2, 3, 3), (2, 64, 16, 17)])
-def test_rearranged(shape: tuple[int, ...], wide: bool) -> None:
-    x = random(shape, np.float32 if wide else BF16)
+@pytest.mark.parametrize(("dtype", "wide"), [(BF16, False), (BF16, True), (np.float32, False)])
+@pytest.mark.parametrize("shape", REARRANGED, ids=str)
+def test_rearranged(shape: tuple[int, ...], dtype: Any, wide: bool) -> None:
+    x = random(shape, np.float32 if wide else dtype)
     held: list[np.ndarray] = []
     back: list[np.ndarray] = []
-    for kernel in pair(Rearrange, shape, wide):
-        held.append(np.zeros(shape, BF16))
+    for kernel in pair(Rearrange, shape, wide, dtype=dtype):
+        held.append(np.zeros(shape, dtype))
         back.append(np.zeros_like(x))
         kernel.to_pixels(x, held[-1])
         kernel.to_planes(held[-1], back[-1])
     np.testing.assert_array_equal(*held)
     np.testing.assert_array_equal(*back)
-    np.testing.assert_array_equal(back[0], x.astype(BF16).astype(x.dtype))
+    np.testing.assert_array_equal(back[0], x.astype(dtype).astype(x.dtype))
 
 
 @pytest.fixture(params=["tiles", "dots"])
@@ -159,19 +195,66 @@ def test_nan_stays_in_its_windows() -> None:
     np.testing.assert_array_equal(spoiled, wanted)
 
 
-@pytest.mark.parametrize("case", POOLS)
-@pytest.mark.parametrize("channels", [32, 70])
-def test_pooling(case: Any, channels: int) -> None:
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("case", DEPTHWISE, ids=str)
+def test_depthwise(case: Any, dtype: Any) -> None:
+    items, channels, inputs, kernel, stride, pad, dilation = case
+    module, out = compiled(np.dtype(dtype)), window_outputs(inputs, kernel, stride, pad, dilation)
+    windows = Windows(inputs, kernel, stride, pad, dilation, out)
+    made = module.PixelDepthwise(items, channels, inputs, kernel, stride, pad, dilation, out)
+    x, w = random((items, channels, *inputs), dtype), random((channels, 1, *kernel), np.float32, 1)
+    packed = np.full(made.packed_size(), 7, np.float32)
+    made.pack(w, packed)
+    factor, bias = random((channels,), np.float32, 2), random((channels,), np.float32, 3)
+    definition = Convolve.make(UNTUNED, np.float64, windows, items, channels, channels, channels)
+    for f, b, rectify in ((None, None, False), (None, bias, True), (factor, bias, False)):
+        found = np.full((items, channels, *out), np.nan, dtype)
+        wanted = np.zeros(found.shape)
+        made.forward(pixels(x), packed, f, b, found, rectify)
+        shift = None if b is None else b.astype(float)
+        scale = None if f is None else f.astype(float)
+        wide = x.astype(float), w.astype(float)
+        definition.forward(*wide, shift, wanted, factor=scale, rectify=rectify)
+        if dtype == BF16:
+            close(planes_of(found), wanted)
+        else:
+            bound = 2e-6 * max(1, np.abs(wanted).max())
+            np.testing.assert_allclose(planes_of(found), wanted, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("case", POOLS, ids=str)
+@pytest.mark.parametrize("channels", [3, 32, 40, 70, 144])
+def test_pooling(case: Any, channels: int, dtype: Any) -> None:
     inputs, kernel, stride, pad, out = case
     windows = Windows(inputs, kernel, stride, pad, (1, 1), out)
-    x = pixels(random((2, channels, *inputs)))
-    results = [np.zeros((2, channels, *out), BF16) for _ in range(4)]
-    for y, each in zip(results, pair(MaxPoolPixels, windows, 2, channels), strict=False):
+    x = pixels(random((2, channels, *inputs), dtype))
+    results = [np.zeros((2, channels, *out), dtype) for _ in range(3)]
+    args = (windows, 2, channels)
+    for y, each in zip(results, pair(MaxPoolPixels, *args, dtype=dtype), strict=False):
         each.forward(x, y, None)
     np.testing.assert_array_equal(*results[:2])
-    for y, each in zip(results[2:], pair(AveragePoolPixels, windows, 2, channels), strict=True):
-        each.forward(x, y)
-    close(results[3], results[2])
+    wanted = np.zeros((2, channels, *out))
+    AveragePoolPixels(UNTUNED, np.float64, *args).forward(x.astype(float), wanted)
+    AveragePoolPixels.make(CPU, dtype, *args).forward(x, results[2])
+    close(results[2], wanted)
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_greatest_passes_over_what_is_no_number(stride: int, dtype: Any) -> None:
+    geometry = ((5, 5), (3, 3), (stride, stride), (1, 1), (1, 1))
+    out = window_outputs(*geometry)
+    windows = Windows(*geometry, out)
+    x = random((1, 20, 5, 5), dtype)
+    x[0, ::3, 2, :3], x[0, 4] = np.nan, np.nan
+    x[0, 5, 1, 1], x[0, 6, 1, 1] = np.inf, -np.inf
+    results = [np.zeros((1, 20, *out), dtype) for _ in range(2)]
+    args = (windows, 1, 20)
+    for y, each in zip(results, pair(MaxPoolPixels, *args, dtype=dtype), strict=True):
+        with np.errstate(invalid="ignore"):
+            each.forward(pixels(x), y, None)
+    np.testing.assert_array_equal(*(each.astype(np.float32) for each in results))
 
 
 def test_results_do_not_depend_on_threads() -> None:
@@ -187,11 +270,45 @@ def test_results_do_not_depend_on_threads() -> None:
     check_threads(run)
 
 
-@pytest.mark.parametrize(("channels", "size", "beta"), [(37, 5, 0.75), (64, 3, 0.5), (4, 9, 0.75)])
-def test_lrn(channels: int, size: int, beta: float) -> None:
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_results_of_windows_do_not_depend_on_threads(dtype: Any) -> None:
+    module, shape = compiled(np.dtype(dtype)), (2, 72, 9, 7)
+    x, w = pixels(random(shape, dtype)), random((72, 1, 3, 3), np.float32, 1)
+    geometry = (2, 72, (9, 7), (3, 3), (1, 1), (1, 1), (1, 1), (9, 7))
+
+    def run() -> list[np.ndarray]:
+        convolution, pool = module.PixelDepthwise(*geometry), module.PixelPool(*geometry)
+        packed = np.zeros(convolution.packed_size(), np.float32)
+        convolution.pack(w, packed)
+        results = [np.zeros(shape, dtype) for _ in range(3)]
+        convolution.forward(x, packed, None, None, results[0], False)
+        pool.mean(x, results[1])
+        module.to_planes(x, results[2], 2, 72, 63)
+        return results
+
+    check_threads(run)
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize(
+    ("channels", "size", "beta"),
+    [(37, 5, 0.75), (64, 3, 0.5), (4, 9, 0.75), (96, 5, 0.75), (20, 41, 0.75), (3, 1, 1.0)],
+)
+def test_lrn(channels: int, size: int, beta: float, dtype: Any) -> None:
     shape = (2, channels, 3, 5)
-    x = pixels(random(shape))
-    results = [np.zeros(shape, BF16) for _ in range(2)]
-    for y, each in zip(results, pair(LRNAcrossPixels, shape, size, 0.8, beta, 1.5), strict=True):
-        each.forward(x, y)
-    close(results[1], results[0])
+    x = pixels(random(shape, dtype))
+    x.flat[3] = 1000
+    wanted, y = np.zeros(shape), np.zeros(shape, dtype)
+    args = (shape, size, 0.8, beta, 1.5)
+    LRNAcrossPixels(UNTUNED, np.float64, *args).forward(x.astype(float), wanted)
+    LRNAcrossPixels.make(CPU, dtype, *args).forward(x, y)
+    close(y, wanted)
+
+
+def test_lrn_of_extremes() -> None:
+    shape, scales = (1, 1, 8, 8), np.float32(10) ** np.arange(-32, 32, dtype=np.float32)
+    x, y = pixels(np.repeat(scales.reshape(shape), 2, axis=1)), np.zeros((1, 2, 8, 8), np.float32)
+    LRNAcrossPixels.make(CPU, np.float32, x.shape, 1, 1.0, 0.75, 0.0).forward(x, y)
+    with np.errstate(all="ignore"):
+        wanted = x * (x * x).astype(float) ** -0.75
+    np.testing.assert_allclose(y, wanted, rtol=2e-6)

@@ -10,6 +10,7 @@
 #define WITH_TILES __attribute__((target("amx-tile,amx-bf16,amx-int8,avx512bf16,avx512vnni")))
 
 struct Features {
+  bool vectors = false;     // the set is avx512: kernels over pixels of float32 are there
   bool bf16 = false;        // AVX512_BF16: dot products of pairs, conversion
   bool vnni = false;        // AVX512_VNNI: dot products of quadruples of bytes
   bool tiles_bf16 = false;  // AMX, with permission of the system to use it

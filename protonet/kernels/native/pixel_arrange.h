@@ -1,6 +1,8 @@
 // Planes and pixels: the channels of a place far apart, or adjacent.
 #pragma once
 
+#include <array>
+
 #include "pairs.h"
 
 #if defined(__AVX512F__)
@@ -90,6 +92,65 @@ void pixels_to_planes(const Bf16* x, Index channels, Index count, T* to, Index p
         if (2 * i + 1 < values)
           put_words(from + plane, lanes, _mm512_srli_epi32(pairs[i], 16));
       }
+    }
+  }
+}
+
+// Up to 16 pixels of at most 4 values, from vectors of each of their values.
+inline void put_small_pixels(const std::array<Vec, 4>& v, Index count, Index pixel, float* to) {
+  const Vec even[2] = {interleave_low(v[0], v[2]), interleave_high(v[0], v[2])};
+  const Vec odd[2] = {interleave_low(v[1], v[3]), interleave_high(v[1], v[3])};
+  const auto values = static_cast<__mmask16>(0x1111 * ((1 << pixel) - 1));  // of 4 pixels of 4
+  for (Index i = 0; 4 * i < count; ++i) {
+    const Vec four = i % 2 == 0 ? interleave_low(even[i / 2], odd[i / 2])
+                                : interleave_high(even[i / 2], odd[i / 2]);
+    const __m512 dense = _mm512_maskz_compress_ps(values, reinterpret_cast<__m512>(four));
+    _mm512_mask_storeu_ps(to + 4 * i * pixel,
+                          first_of_16(std::min<Index>(4, count - 4 * i) * pixel), dense);
+  }
+}
+
+// The same for pixels of float32.
+inline void planes_to_pixels(const float* x, Index plane, Index channels, Index count, float* to,
+                             Index pixel) {
+  for (Index p = 0; p < count; p += 16) {
+    const Index here = std::min<Index>(16, count - p);
+    const __mmask16 lanes = first_of_16(here);
+    const auto plane_of = [&](Index c) {
+      return reinterpret_cast<Vec>(c < channels ? _mm512_maskz_loadu_ps(lanes, x + c * plane + p)
+                                                : _mm512_setzero_ps());
+    };
+    if (pixel <= 4) {
+      put_small_pixels({plane_of(0), plane_of(1), plane_of(2), plane_of(3)}, here, pixel,
+                       to + p * pixel);
+      continue;
+    }
+    for (Index c = 0; c < pixel; c += 16) {
+      Vec v[16];
+      for (Index i = 0; i < 16; ++i) v[i] = plane_of(c + i);
+      transpose(v);
+      const __mmask16 some = first_of_16(pixel - c);
+      for (Index r = 0; r < here; ++r)
+        _mm512_mask_storeu_ps(to + (p + r) * pixel + c, some, reinterpret_cast<__m512>(v[r]));
+    }
+  }
+}
+
+inline void pixels_to_planes(const float* x, Index channels, Index count, float* to, Index plane) {
+  for (Index p = 0; p < count; p += 16) {
+    const Index here = std::min<Index>(16, count - p);
+    const __mmask16 lanes = first_of_16(here);
+    for (Index c = 0; c < channels; c += 16) {
+      const Index values = std::min<Index>(16, channels - c);
+      const __mmask16 some = first_of_16(values);
+      Vec v[16];
+      for (Index r = 0; r < 16; ++r)
+        v[r] = r < here ? reinterpret_cast<Vec>(
+                              _mm512_maskz_loadu_ps(some, x + (p + r) * channels + c))
+                        : Vec{};
+      transpose(v);
+      for (Index i = 0; i < values; ++i)
+        _mm512_mask_storeu_ps(to + (c + i) * plane + p, lanes, reinterpret_cast<__m512>(v[i]));
     }
   }
 }

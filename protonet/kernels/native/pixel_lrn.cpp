@@ -1,11 +1,12 @@
-// Local response normalization across the adjacent channels of pixels in bfloat16.
+// Local response normalization across the adjacent channels of pixels.
 #include <nanobind/nanobind.h>
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 
 #include "arrays.h"
-#include "pairs.h"
+#include "features.h"
+#include "negative_power.h"
 #include "pool.h"
 
 namespace nb = nanobind;
@@ -21,59 +22,80 @@ struct Region {
   float share, beta, k;
 };
 
-// s^-beta, to within what bfloat16 keeps.
-inline __m512 negative_power(__m512 s, float beta) {
-  if (beta == 0.75f) {  // the value in all published networks that have this layer
-    const __m512 r = _mm512_rsqrt14_ps(s);
-    return _mm512_mul_ps(r, _mm512_mul_ps(r, _mm512_rsqrt14_ps(r)));
-  }
-  alignas(64) float each[kLanes];
-  _mm512_store_ps(each, s);
-  for (float& value : each) value = std::pow(value, -beta);
-  return _mm512_load_ps(each);
+// s^-0.75 from the estimates r of s^-1/2 and of r^-1/2, with a step of Newton's method for each;
+// 0, infinity and NaN are exact as estimated.
+inline __m512 power_of_three_quarters(__m512 s) {
+  const __m512 one = _mm512_set1_ps(1), half = _mm512_set1_ps(0.5f);
+  __m512 r = _mm512_rsqrt14_ps(s);
+  const __m512 error = _mm512_fnmadd_ps(_mm512_mul_ps(s, r), r, one);
+  r = _mm512_mask3_fmadd_ps(_mm512_mul_ps(r, half), error, r,
+                            _mm512_cmp_ps_mask(error, error, _CMP_ORD_Q));
+  const __m512 q = _mm512_rsqrt14_ps(r), root = _mm512_mul_ps(r, q);
+  const __m512 left = _mm512_fnmadd_ps(root, q, one);
+  const __m512 better = _mm512_fmadd_ps(_mm512_mul_ps(root, half), left, root);
+  return _mm512_mask_mul_ps(r, _mm512_cmp_ps_mask(left, left, _CMP_ORD_Q), r, better);
 }
 
-// One pixel; `squares` has room for its channels and a half region on both sides, which is 0.
-WITH_BF16 void normalize(const Bf16* x, Bf16* y, const Region& r, float* squares) {
-  float* inner = squares + r.half;
-  const auto lanes_at = [&](Index c) {
-    return static_cast<__mmask16>((1u << std::min(kLanes, r.channels - c)) - 1);
-  };
+// s^-beta, to within what a type keeps.
+template <class T>
+inline __m512 power_of(__m512 s, float beta) {
+  if (beta != 0.75f) return reinterpret_cast<__m512>(negative_power(reinterpret_cast<Vec>(s), beta));
+  if (!std::is_same_v<T, Bf16>) return power_of_three_quarters(s);
+  const __m512 r = _mm512_rsqrt14_ps(s);
+  return _mm512_mul_ps(r, _mm512_mul_ps(r, _mm512_rsqrt14_ps(r)));
+}
+
+inline __m512 values_at(const float* p, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, p); }
+inline __m512 values_at(const Bf16* p, __mmask16 lanes) {
+  const auto halves = reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(lanes, p));
+  return reinterpret_cast<__m512>(widen(halves));
+}
+
+inline void put_values(float* p, __mmask16 lanes, __m512 v) { _mm512_mask_storeu_ps(p, lanes, v); }
+WITH_BF16 inline void put_values(Bf16* p, __mmask16 lanes, __m512 v) {
+  _mm256_mask_storeu_epi16(p, lanes, (__m256i)_mm512_cvtneps_pbh(v));
+}
+
+// The lanes of a vector from channel c on that are channels: c may be before the first.
+inline __mmask16 lanes_at(Index c, Index channels) {
+  const std::uint32_t all = (1u << std::clamp<Index>(channels - c, 0, kLanes)) - 1;
+  return static_cast<__mmask16>(all & ~((1u << std::clamp<Index>(-c, 0, kLanes)) - 1));
+}
+
+// One pixel. The attribute is for bfloat16: with float32 there is none of its instructions.
+template <class T>
+WITH_BF16 void normalize(const T* x, T* y, const Region& r) {
   for (Index c = 0; c < r.channels; c += kLanes) {
-    const __mmask16 lanes = lanes_at(c);
-    const auto v = reinterpret_cast<__m512>(widen(reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(lanes, x + c))));
-    _mm512_mask_storeu_ps(inner + c, lanes, _mm512_mul_ps(v, v));
-  }
-  for (Index c = 0; c < r.channels; c += kLanes) {
-    const __mmask16 lanes = lanes_at(c);
+    const bool inside = c >= r.half && c + kLanes + r.half <= r.channels;
     __m512 sum = _mm512_setzero_ps();
-    for (Index o = -r.half; o <= r.half; ++o)
-      sum = _mm512_add_ps(sum, _mm512_loadu_ps(inner + c + o));
+    for (Index at = c - r.half; at <= c + r.half; ++at) {
+      const __m512 v = values_at(x + at, inside ? 0xffff : lanes_at(at, r.channels));
+      sum = _mm512_fmadd_ps(v, v, sum);
+    }
     const __m512 s = _mm512_fmadd_ps(sum, _mm512_set1_ps(r.share), _mm512_set1_ps(r.k));
-    const auto v = reinterpret_cast<__m512>(widen(reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(lanes, x + c))));
-    const __m512 result = _mm512_mul_ps(v, negative_power(s, r.beta));
-    _mm256_mask_storeu_epi16(y + c, lanes, (__m256i)_mm512_cvtneps_pbh(result));
+    const __mmask16 lanes = lanes_at(c, r.channels);
+    put_values(y + c, lanes, _mm512_mul_ps(values_at(x + c, lanes), power_of<T>(s, r.beta)));
   }
 }
 
-void across_pixels(Values<Bf16> x, MutableValues<Bf16> y, Index channels, Index size, float alpha,
+template <class T>
+void across_pixels(Values<T> x, MutableValues<T> y, Index channels, Index size, float alpha,
                    float beta, float k) {
   const Region region{channels, size / 2, alpha / static_cast<float>(size), beta, k};
   const Index all = static_cast<Index>(x.size()) / channels;
   parallel((all + kPlaces - 1) / kPlaces, [&](Index task) {
-    const Index room = channels + 2 * region.half + kLanes;
-    float* squares = thread_scratch(Scratch::kPlane, static_cast<std::size_t>(room));
-    std::fill_n(squares, room, 0.0f);
     for (Index p = task * kPlaces; p < std::min(all, (task + 1) * kPlaces); ++p)
-      normalize(x.data() + p * channels, y.data() + p * channels, region, squares);
+      normalize(x.data() + p * channels, y.data() + p * channels, region);
   });
 }
 
 }  // namespace
 
 void add_pixel_lrn(nb::module_& outer) {
-  nb::module_ m = nb::cast<nb::module_>(outer.attr("bfloat16"));
-  m.def("across_pixels", &across_pixels, nb::call_guard<nb::gil_scoped_release>());
+  for_each_type(outer, [](auto type, nb::module_& m) {
+    m.def("across_pixels", &across_pixels<decltype(type)>,
+          nb::call_guard<nb::gil_scoped_release>());
+  });
 }
 
 #else

@@ -1,0 +1,235 @@
+// Depthwise convolution over images of pixels.
+#include <nanobind/nanobind.h>
+
+#include <limits>
+
+#include "arrays.h"
+#include "epilogue.h"
+#include "pixel_channels.h"
+
+namespace nb = nanobind;
+
+#if defined(__AVX512F__)
+
+namespace {
+
+alignas(64) constexpr float kZeros[kLanes] = {};
+
+template <class T>
+inline void add(Channels<T>& sum, const Channels<T>& x, const Channels<T>& w) {
+#pragma GCC unroll 2
+  for (Index v = 0; v < Channels<T>::kVectors; ++v)
+    sum.v[v] = _mm512_fmadd_ps(x.v[v], w.v[v], sum.v[v]);
+}
+
+template <class T>
+struct Finish {
+  Channels<T> factor, bias;
+  __m512 least;
+
+  Finish(const Epilogue& e, Index channel, Lanes<T> lanes)
+      : factor(e.factor == nullptr ? same_channels<T>(1) : floats_at<T>(e.factor + channel, lanes)),
+        bias(e.bias == nullptr ? same_channels<T>(0) : floats_at<T>(e.bias + channel, lanes)),
+        least(_mm512_set1_ps(e.rectify ? 0.0f : -std::numeric_limits<float>::infinity())) {}
+
+  Channels<T> operator()(const Channels<T>& sum) const {
+    Channels<T> y;
+#pragma GCC unroll 2
+    for (Index v = 0; v < Channels<T>::kVectors; ++v)
+      y.v[v] = _mm512_max_ps(least, _mm512_fmadd_ps(sum.v[v], factor.v[v], bias.v[v]));
+    return y;
+  }
+};
+
+// Channels of one vector, of a part of the images.
+template <class T>
+struct Place {
+  const T* x;  // of the image
+  const float* w;
+  T* y;
+  Lanes<T> lanes;
+};
+
+template <class T>
+class PixelDepthwiseOf {
+ public:
+  using Some = Channels<T>;
+  static constexpr Index kCount = Some::kCount;
+
+  PixelDepthwiseOf(const Grid& g) : g_(g), blocks_((g.channels + kCount - 1) / kCount) {}
+
+  Index packed_size() const { return blocks_ * taps() * kCount; }
+
+  void pack(Floats w, MutableFloats packed) const {
+    for (Index c = 0; c < g_.channels; ++c)
+      for (Index t = 0; t < taps(); ++t)
+        packed.data()[(c / kCount * taps() + t) * kCount + lane(c % kCount)] =
+            w.data()[c * taps() + t];
+  }
+
+  void forward(Values<T> x, Floats packed, Given factor, Given bias, MutableValues<T> y,
+               bool rectify) const {
+    const Epilogue epilogue{at(factor), at(bias), rectify};
+    const bool three = g_.kernel.y == 3 && g_.kernel.x == 3 && g_.dilation.x == 1;
+    g_.each_part(kCount, [&](const Grid::Part& part) {
+      for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
+        const Place<T> place{x.data() + part.image * g_.in.y * g_.in.x * g_.channels + c,
+                             packed.data() + c * taps(),
+                             y.data() + part.image * g_.out.y * g_.out.x * g_.channels + c,
+                             first_channels<T>(g_.channels - c)};
+        const Finish<T> finish(epilogue, c, place.lanes);
+        if (three && g_.stride.x == 1) threes<1>(place, finish, part);
+        else if (three && g_.stride.x == 2) threes<2>(place, finish, part);
+        else others(place, finish, part);
+      }
+    });
+  }
+
+ private:
+  Index taps() const { return g_.kernel.y * g_.kernel.x; }
+
+  static Index lane(Index channel) {
+    return Some::kVectors == 1 ? channel : channel % 2 * 16 + channel / 2;
+  }
+
+  static Some weights_at(const float* w) {
+    Some weights;
+    for (Index v = 0; v < Some::kVectors; ++v) weights.v[v] = _mm512_loadu_ps(w + 16 * v);
+    return weights;
+  }
+
+  // Windows of 3 x 3 values, two rows at a time where there are registers for their sums.
+  template <Index S>
+  void threes(const Place<T>& place, const Finish<T>& finish, const Grid::Part& part) const {
+    Index row = part.row;
+    if constexpr (S == 1 && Some::kVectors == 1)
+      if (g_.stride.y == 1 && g_.dilation.y == 1)
+        for (; row + 2 <= part.row + part.rows; row += 2) roll<2, S>(place, finish, row);
+    for (; row < part.row + part.rows; ++row) roll<1, S>(place, finish, row);
+  }
+
+  // Rolls windows of N rows of the result over the columns of an image: each value is read once,
+  // and weights are in registers.
+  template <Index N, Index S>
+  WITH_BF16 void roll(const Place<T>& place, const Finish<T> finish, Index row) const {
+    Some weights[3][3];
+#pragma GCC unroll 9
+    for (Index t = 0; t < 9; ++t) weights[t / 3][t % 3] = weights_at(place.w + t * kCount);
+    // Rows of padding read zeros over and over.
+    const T* at[N + 2];
+    Index step[N + 2];
+#pragma GCC unroll 4
+    for (Index k = 0; k < N + 2; ++k) {
+      const Index from = row * g_.stride.y - g_.pad.y + k * g_.dilation.y;
+      const bool there = from >= 0 && from < g_.in.y;
+      at[k] = there ? place.x + from * g_.in.x * g_.channels : reinterpret_cast<const T*>(kZeros);
+      step[k] = there ? g_.channels : 0;
+    }
+    const Lanes<T> lanes = place.lanes;
+    T* y = place.y + row * g_.out.x * g_.channels;
+    const Index line = g_.out.x * g_.channels;
+    // Of the windows that the last column read is in, the one that began first is sums[n][0].
+    Some sums[N][3];
+#pragma GCC unroll 6
+    for (Index n = 0; n < 3 * N; ++n) sums[n / 3][n % 3] = same_channels<T>(0);
+    const auto is_inside = [&](Index column) { return column >= 0 && column < g_.in.x; };
+    for (Index i = S == 1 ? -2 : -1; i < g_.out.x; ++i) {
+      const Index column = i * S - g_.pad.x + 2;
+      if (S == 2 && is_inside(column - 1)) read<N, 1, 1>(at, step, lanes, weights, sums);
+      if (is_inside(column)) read<N, 0, S>(at, step, lanes, weights, sums);
+#pragma GCC unroll 2
+      for (Index n = 0; n < N; ++n) {
+        if (i >= 0) put_channels(y + n * line, lanes, finish(sums[n][0]));
+        sums[n][0] = sums[n][1];
+        sums[n][1] = sums[n][2];
+        sums[n][2] = same_channels<T>(0);
+      }
+      if (i >= 0) y += g_.channels;
+    }
+  }
+
+  // One column: of sums[n][0] it is column 2 - Behind, and of each next one column S less.
+  template <Index N, Index Behind, Index S>
+  static void read(const T* (&at)[N + 2], const Index (&step)[N + 2], Lanes<T> lanes,
+                   const Some (&weights)[3][3], Some (&sums)[N][3]) {
+    constexpr Index kWindows = Behind == 1 ? 1 : S == 1 ? 3 : 2;
+#pragma GCC unroll 4
+    for (Index k = 0; k < N + 2; ++k) {
+      const Some x = channels_at(at[k], lanes);
+      at[k] += step[k];
+#pragma GCC unroll 2
+      for (Index n = 0; n < N; ++n)
+#pragma GCC unroll 3
+        for (Index i = 0; i < kWindows; ++i)
+          if (k - n >= 0 && k - n < 3) add<T>(sums[n][i], x, weights[k - n][2 - Behind - i * S]);
+    }
+  }
+
+  void others(const Place<T>& place, const Finish<T>& finish, const Grid::Part& part) const {
+    constexpr Index kTogether = 4;
+    const Index reach = (g_.kernel.x - 1) * g_.dilation.x;
+    const auto is_whole = [&](Index i) {
+      const Index start = i * g_.stride.x - g_.pad.x;
+      return start >= 0 && start + reach < g_.in.x;
+    };
+    for (Index row = part.row; row < part.row + part.rows; ++row)
+      for (Index i = 0; i < g_.out.x;) {
+        const bool several = i + kTogether <= g_.out.x && is_whole(i) && is_whole(i + kTogether - 1);
+        if (several) windows<kTogether>(place, finish, row, i);
+        else windows<1>(place, finish, row, i);
+        i += several ? kTogether : 1;
+      }
+  }
+
+  // N adjacent windows, of which only the first may reach over the ends of rows.
+  template <Index N>
+  WITH_BF16 void windows(const Place<T>& place, const Finish<T>& finish, Index row,
+                         Index column) const {
+    const Grid::Inside rows = g_.rows_inside(row), columns = g_.columns_inside(column);
+    const Index from = row * g_.stride.y - g_.pad.y, start = column * g_.stride.x - g_.pad.x;
+    Some sums[N];
+#pragma GCC unroll 4
+    for (Index n = 0; n < N; ++n) sums[n] = same_channels<T>(0);
+    for (Index r = rows.first; r < rows.last; ++r)
+      for (Index t = columns.first; t < columns.last; ++t) {
+        const Some w = weights_at(place.w + (r * g_.kernel.x + t) * kCount);
+        const Index first = (from + r * g_.dilation.y) * g_.in.x + start + t * g_.dilation.x;
+#pragma GCC unroll 4
+        for (Index n = 0; n < N; ++n) {
+          const T* at = place.x + (first + n * g_.stride.x) * g_.channels;
+          add<T>(sums[n], channels_at(at, place.lanes), w);
+        }
+      }
+    T* y = place.y + (row * g_.out.x + column) * g_.channels;
+    for (Index n = 0; n < N; ++n)
+      put_channels(y + n * g_.channels, place.lanes, finish(sums[n]));
+  }
+
+  Grid g_;
+  Index blocks_;  // of channels of a vector
+};
+
+template <class T>
+void define(nb::module_& m) {
+  using Free = nb::call_guard<nb::gil_scoped_release>;
+  using PixelDepthwise = PixelDepthwiseOf<T>;
+  nb::class_<PixelDepthwise>(m, "PixelDepthwise")
+      .def("__init__", &construct_over<PixelDepthwise>)
+      .def("packed_size", &PixelDepthwise::packed_size, "Of packed weights.")
+      .def("pack", &PixelDepthwise::pack, Free())
+      .def("forward", &PixelDepthwise::forward, nb::arg("x"), nb::arg("packed"),
+           nb::arg("factor").none(), nb::arg("bias").none(), nb::arg("y"), nb::arg("rectify"),
+           Free());
+}
+
+}  // namespace
+
+void add_pixel_depthwise(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
+}
+
+#else
+
+void add_pixel_depthwise(nb::module_&) {}
+
+#endif
