@@ -174,7 +174,8 @@ class PixelDepthwiseOf {
     };
     for (Index row = part.row; row < part.row + part.rows; ++row)
       for (Index i = 0; i < g_.out.x;) {
-        const bool several = i + kTogether <= g_.out.x && is_whole(i) && is_whole(i + kTogether - 1);
+        const Index last = i + kTogether - 1;
+        const bool several = last < g_.out.x && is_whole(i) && is_whole(last);
         if (several) windows<kTogether>(place, finish, row, i);
         else windows<1>(place, finish, row, i);
         i += several ? kTogether : 1;

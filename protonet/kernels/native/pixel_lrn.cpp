@@ -15,7 +15,8 @@ namespace nb = nanobind;
 
 namespace {
 
-constexpr Index kPlaces = 64;  // per task
+constexpr Index kPlaces = 64;    // per task
+constexpr Index kTogether = 4;  // whose squares are in memory before any is read
 
 struct Region {
   Index channels, half;
@@ -39,7 +40,8 @@ inline __m512 power_of_three_quarters(__m512 s) {
 // s^-beta, to within what a type keeps.
 template <class T>
 inline __m512 power_of(__m512 s, float beta) {
-  if (beta != 0.75f) return reinterpret_cast<__m512>(negative_power(reinterpret_cast<Vec>(s), beta));
+  if (beta != 0.75f)
+    return reinterpret_cast<__m512>(negative_power(reinterpret_cast<Vec>(s), beta));
   if (!std::is_same_v<T, Bf16>) return power_of_three_quarters(s);
   const __m512 r = _mm512_rsqrt14_ps(s);
   return _mm512_mul_ps(r, _mm512_mul_ps(r, _mm512_rsqrt14_ps(r)));
@@ -56,25 +58,29 @@ WITH_BF16 inline void put_values(Bf16* p, __mmask16 lanes, __m512 v) {
   _mm256_mask_storeu_epi16(p, lanes, (__m256i)_mm512_cvtneps_pbh(v));
 }
 
-// The lanes of a vector from channel c on that are channels: c may be before the first.
-inline __mmask16 lanes_at(Index c, Index channels) {
-  const std::uint32_t all = (1u << std::clamp<Index>(channels - c, 0, kLanes)) - 1;
-  return static_cast<__mmask16>(all & ~((1u << std::clamp<Index>(-c, 0, kLanes)) - 1));
+inline __mmask16 lanes_at(Index c, const Region& r) {
+  return static_cast<__mmask16>((1u << std::min(kLanes, r.channels - c)) - 1);
 }
 
-// One pixel. The attribute is for bfloat16: with float32 there is none of its instructions.
 template <class T>
-WITH_BF16 void normalize(const T* x, T* y, const Region& r) {
+void square(const T* x, const Region& r, float* squares) {
   for (Index c = 0; c < r.channels; c += kLanes) {
-    const bool inside = c >= r.half && c + kLanes + r.half <= r.channels;
+    const __m512 v = values_at(x + c, lanes_at(c, r));
+    _mm512_mask_storeu_ps(squares + c, lanes_at(c, r), _mm512_mul_ps(v, v));
+  }
+}
+
+// One pixel, from the squares of its channels, beside which are zeros. The attribute is for
+// bfloat16: with float32 there is none of its instructions.
+template <class T>
+WITH_BF16 void normalize(const T* x, T* y, const Region& r, const float* squares) {
+  for (Index c = 0; c < r.channels; c += kLanes) {
     __m512 sum = _mm512_setzero_ps();
-    for (Index at = c - r.half; at <= c + r.half; ++at) {
-      const __m512 v = values_at(x + at, inside ? 0xffff : lanes_at(at, r.channels));
-      sum = _mm512_fmadd_ps(v, v, sum);
-    }
+    for (Index o = -r.half; o <= r.half; ++o)
+      sum = _mm512_add_ps(sum, _mm512_loadu_ps(squares + c + o));
     const __m512 s = _mm512_fmadd_ps(sum, _mm512_set1_ps(r.share), _mm512_set1_ps(r.k));
-    const __mmask16 lanes = lanes_at(c, r.channels);
-    put_values(y + c, lanes, _mm512_mul_ps(values_at(x + c, lanes), power_of<T>(s, r.beta)));
+    const __m512 v = values_at(x + c, lanes_at(c, r));
+    put_values(y + c, lanes_at(c, r), _mm512_mul_ps(v, power_of<T>(s, r.beta)));
   }
 }
 
@@ -84,8 +90,19 @@ void across_pixels(Values<T> x, MutableValues<T> y, Index channels, Index size, 
   const Region region{channels, size / 2, alpha / static_cast<float>(size), beta, k};
   const Index all = static_cast<Index>(x.size()) / channels;
   parallel((all + kPlaces - 1) / kPlaces, [&](Index task) {
-    for (Index p = task * kPlaces; p < std::min(all, (task + 1) * kPlaces); ++p)
-      normalize(x.data() + p * channels, y.data() + p * channels, region);
+    const Index room = channels + 2 * region.half + kLanes;
+    float* squares =
+        thread_scratch(Scratch::kPlane, static_cast<std::size_t>(kTogether * room)) + region.half;
+    std::fill_n(squares - region.half, kTogether * room, 0.0f);
+    const Index end = std::min(all, (task + 1) * kPlaces);
+    for (Index p = task * kPlaces; p < end; p += kTogether) {
+      const Index here = std::min(kTogether, end - p);
+      for (Index i = 0; i < here; ++i)
+        square(x.data() + (p + i) * channels, region, squares + i * room);
+      for (Index i = 0; i < here; ++i)
+        normalize(x.data() + (p + i) * channels, y.data() + (p + i) * channels, region,
+                  squares + i * room);
+    }
   });
 }
 
