@@ -223,6 +223,21 @@ def test_depthwise(case: Any, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_images_of_a_large_batch_have_the_results_of_each(stride: int, dtype: Any) -> None:
+    module, items, out = compiled(np.dtype(dtype)), 23, 56 // stride
+    x, w = random((items, 64, 56, 56), dtype), random((64, 1, 3, 3), np.float32, 1)
+    found = np.zeros((items + 1, 64, out, out), dtype)
+    for images, y in ((x, found[:items]), (x[-1:], found[items:])):
+        geometry = ((3, 3), (stride, stride), (1, 1), (1, 1), (out, out))
+        made = module.PixelDepthwise(len(images), 64, (56, 56), *geometry)
+        packed = np.zeros(made.packed_size(), np.float32)
+        made.pack(w, packed)
+        made.forward(images, packed, None, None, y, False)
+    np.testing.assert_array_equal(found[-1], found[-2])
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("case", POOLS, ids=str)
 @pytest.mark.parametrize("channels", [3, 32, 40, 70, 144])
 def test_pooling(case: Any, channels: int, dtype: Any) -> None:

@@ -87,6 +87,18 @@ inline Channels<T> same_channels(float value) {
   return c;
 }
 
+// Whether images are not likely to be in a cache. Then rows are fetched while those above them are
+// read: pixels are read a vector at a time, which the processor does not see through.
+template <class A>
+inline bool is_far(const A& images) {
+  return images.nbytes() > std::size_t{8} << 20;
+}
+
+template <class T>
+inline void prefetch(const T* p) {
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+}
+
 using Extents = std::pair<Index, Index>;
 
 struct Grid {

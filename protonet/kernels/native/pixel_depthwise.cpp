@@ -50,6 +50,23 @@ struct Place {
   Lanes<T> lanes;
 };
 
+// K rows of an image that windows of 3 rows read, from column 0 on.
+template <class T, Index K>
+struct Lines {
+  const T* at[K];
+  Index step[K];  // 0 where a row is padding: its zeros are read over and over
+
+  Lines(const Grid& g, const T* x, Index row) {
+#pragma GCC unroll 4
+    for (Index k = 0; k < K; ++k) {
+      const Index from = row * g.stride.y - g.pad.y + k * g.dilation.y;
+      const bool there = from >= 0 && from < g.in.y;
+      at[k] = there ? x + from * g.in.x * g.channels : reinterpret_cast<const T*>(kZeros);
+      step[k] = there ? g.channels : 0;
+    }
+  }
+};
+
 template <class T>
 class PixelDepthwiseOf {
  public:
@@ -71,16 +88,21 @@ class PixelDepthwiseOf {
                bool rectify) const {
     const Epilogue epilogue{at(factor), at(bias), rectify};
     const bool three = g_.kernel.y == 3 && g_.kernel.x == 3 && g_.dilation.x == 1;
+    const Index together = three ? rows_together() : 1;
+    const bool far = is_far(x);
     g_.each_part(kCount, [&](const Grid::Part& part) {
-      for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
-        const Place<T> place{x.data() + part.image * g_.in.y * g_.in.x * g_.channels + c,
-                             packed.data() + c * taps(),
-                             y.data() + part.image * g_.out.y * g_.out.x * g_.channels + c,
-                             first_channels<T>(g_.channels - c)};
-        const Finish<T> finish(epilogue, c, place.lanes);
-        if (three && g_.stride.x == 1) threes<1>(place, finish, part);
-        else if (three && g_.stride.x == 2) threes<2>(place, finish, part);
-        else others(place, finish, part);
+      for (Index row = part.row, rows; row < part.row + part.rows; row += rows) {
+        rows = std::min(together, part.row + part.rows - row);
+        for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
+          const Place<T> place{x.data() + part.image * g_.in.y * g_.in.x * g_.channels + c,
+                               packed.data() + c * taps(),
+                               y.data() + part.image * g_.out.y * g_.out.x * g_.channels + c,
+                               first_channels<T>(g_.channels - c)};
+          const Finish<T> finish(epilogue, c, place.lanes);
+          if (three && g_.stride.x == 1) roll_rows<1>(place, finish, row, rows, far);
+          else if (three && g_.stride.x == 2) roll_rows<2>(place, finish, row, rows, far);
+          else others(place, finish, row);
+        }
       }
     });
   }
@@ -98,33 +120,30 @@ class PixelDepthwiseOf {
     return weights;
   }
 
-  // Windows of 3 x 3 values, two rows at a time where there are registers for their sums.
+  // Of windows of 3 x 3 values, where there are registers for their sums.
+  Index rows_together() const {
+    const bool adjacent = g_.stride.y == 1 && g_.stride.x == 1 && g_.dilation.y == 1;
+    return adjacent && Some::kVectors == 1 ? 2 : 1;
+  }
+
   template <Index S>
-  void threes(const Place<T>& place, const Finish<T>& finish, const Grid::Part& part) const {
-    Index row = part.row;
+  void roll_rows(const Place<T>& place, const Finish<T>& finish, Index row, Index rows,
+                 bool far) const {
     if constexpr (S == 1 && Some::kVectors == 1)
-      if (g_.stride.y == 1 && g_.dilation.y == 1)
-        for (; row + 2 <= part.row + part.rows; row += 2) roll<2, S>(place, finish, row);
-    for (; row < part.row + part.rows; ++row) roll<1, S>(place, finish, row);
+      if (rows == 2)
+        return far ? roll<2, S, true>(place, finish, row) : roll<2, S, false>(place, finish, row);
+    far ? roll<1, S, true>(place, finish, row) : roll<1, S, false>(place, finish, row);
   }
 
   // Rolls windows of N rows of the result over the columns of an image: each value is read once,
   // and weights are in registers.
-  template <Index N, Index S>
+  template <Index N, Index S, bool Far>
   WITH_BF16 void roll(const Place<T>& place, const Finish<T> finish, Index row) const {
     Some weights[3][3];
 #pragma GCC unroll 9
     for (Index t = 0; t < 9; ++t) weights[t / 3][t % 3] = weights_at(place.w + t * kCount);
-    // Rows of padding read zeros over and over.
-    const T* at[N + 2];
-    Index step[N + 2];
-#pragma GCC unroll 4
-    for (Index k = 0; k < N + 2; ++k) {
-      const Index from = row * g_.stride.y - g_.pad.y + k * g_.dilation.y;
-      const bool there = from >= 0 && from < g_.in.y;
-      at[k] = there ? place.x + from * g_.in.x * g_.channels : reinterpret_cast<const T*>(kZeros);
-      step[k] = there ? g_.channels : 0;
-    }
+    Lines<T, N + 2> lines(g_, place.x, row);
+    const Index ahead = N * g_.stride.y * g_.in.x * g_.channels;  // to the next rows' values
     const Lanes<T> lanes = place.lanes;
     T* y = place.y + row * g_.out.x * g_.channels;
     const Index line = g_.out.x * g_.channels;
@@ -135,8 +154,8 @@ class PixelDepthwiseOf {
     const auto is_inside = [&](Index column) { return column >= 0 && column < g_.in.x; };
     for (Index i = S == 1 ? -2 : -1; i < g_.out.x; ++i) {
       const Index column = i * S - g_.pad.x + 2;
-      if (S == 2 && is_inside(column - 1)) read<N, 1, 1>(at, step, lanes, weights, sums);
-      if (is_inside(column)) read<N, 0, S>(at, step, lanes, weights, sums);
+      if (S == 2 && is_inside(column - 1)) read<N, 1, 1, Far>(lines, ahead, lanes, weights, sums);
+      if (is_inside(column)) read<N, 0, S, Far>(lines, ahead, lanes, weights, sums);
 #pragma GCC unroll 2
       for (Index n = 0; n < N; ++n) {
         if (i >= 0) put_channels(y + n * line, lanes, finish(sums[n][0]));
@@ -149,14 +168,16 @@ class PixelDepthwiseOf {
   }
 
   // One column: of sums[n][0] it is column 2 - Behind, and of each next one column S less.
-  template <Index N, Index Behind, Index S>
-  static void read(const T* (&at)[N + 2], const Index (&step)[N + 2], Lanes<T> lanes,
+  template <Index N, Index Behind, Index S, bool Far>
+  static void read(Lines<T, N + 2>& lines, Index ahead, Lanes<T> lanes,
                    const Some (&weights)[3][3], Some (&sums)[N][3]) {
     constexpr Index kWindows = Behind == 1 ? 1 : S == 1 ? 3 : 2;
+    constexpr Index kKnown = Behind == 1 || S == 2 ? 1 : 2;  // rows that the next ones share
 #pragma GCC unroll 4
     for (Index k = 0; k < N + 2; ++k) {
-      const Some x = channels_at(at[k], lanes);
-      at[k] += step[k];
+      const Some x = channels_at(lines.at[k], lanes);
+      if (Far && k >= kKnown) prefetch(lines.at[k] + ahead);
+      lines.at[k] += lines.step[k];
 #pragma GCC unroll 2
       for (Index n = 0; n < N; ++n)
 #pragma GCC unroll 3
@@ -165,21 +186,20 @@ class PixelDepthwiseOf {
     }
   }
 
-  void others(const Place<T>& place, const Finish<T>& finish, const Grid::Part& part) const {
+  void others(const Place<T>& place, const Finish<T>& finish, Index row) const {
     constexpr Index kTogether = 4;
     const Index reach = (g_.kernel.x - 1) * g_.dilation.x;
     const auto is_whole = [&](Index i) {
       const Index start = i * g_.stride.x - g_.pad.x;
       return start >= 0 && start + reach < g_.in.x;
     };
-    for (Index row = part.row; row < part.row + part.rows; ++row)
-      for (Index i = 0; i < g_.out.x;) {
-        const Index last = i + kTogether - 1;
-        const bool several = last < g_.out.x && is_whole(i) && is_whole(last);
-        if (several) windows<kTogether>(place, finish, row, i);
-        else windows<1>(place, finish, row, i);
-        i += several ? kTogether : 1;
-      }
+    for (Index i = 0; i < g_.out.x;) {
+      const Index last = i + kTogether - 1;
+      const bool several = last < g_.out.x && is_whole(i) && is_whole(last);
+      if (several) windows<kTogether>(place, finish, row, i);
+      else windows<1>(place, finish, row, i);
+      i += several ? kTogether : 1;
+    }
   }
 
   // N adjacent windows, of which only the first may reach over the ends of rows.
