@@ -34,7 +34,11 @@ _NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
 
 
 def planes_of(pixels: Array) -> Array:
-    """A view of pixels, N x C x H x W in name only, as planes."""
+    """A view of pixels, N x C x H x W in name only, as planes. Pixels that are some channels of
+    larger ones have strides that say so.
+    """
+    if not pixels.flags.c_contiguous:
+        return pixels
     items, channels, height, width = pixels.shape
     planes: Array = pixels.reshape(items, height, width, channels).transpose(0, 3, 1, 2)
     return planes
@@ -121,16 +125,18 @@ class ConvolvePixels(Convolve):
         addend: Array | None = None,
     ) -> None:
         args = (self.windows, self.items, self.channels, self.outputs, self.group)
-        floats = np.empty(y.shape, np.float32)
-        images = np.asarray(x if self.planes else planes_of(x), np.float32, order="C")
-        convolve = Convolve(self.device, np.float32, *args)
-        more = None if addend is None else planes_of(addend).astype(np.float32)
+        floats = np.empty(y.shape, self.real)
+        images = np.asarray(x if self.planes else planes_of(x), self.real, order="C")
+        convolve = Convolve(self.device, self.real, *args)
+        more = None if addend is None else planes_of(addend).astype(self.real)
         convolve.forward(images, w, bias, floats, factor=factor, rectify=rectify, addend=more)
         planes_of(y)[...] = floats
 
 
 class _Products:
-    """Products of matrices of bfloat16, by AMX or AVX512_BF16, of windows where they lie."""
+    """Products of matrices, of windows where they lie; of bfloat16 by AMX or AVX512_BF16. Of
+    float32 by Winograd where that is fewer.
+    """
 
 
 class _Channels:
@@ -154,14 +160,13 @@ _ALGORITHMS = (
 class NativeConvolvePixels(ConvolvePixels, processor="native"):
     """In two axes, with weights that are packed once where they do not change."""
 
-    dtypes = frozenset({"bfloat16"})
+    dtypes = STORED
     instructions: ClassVar[Mapping[str, str]] = _NEEDS
     requires = (_TWO_AXES, MODEST)
     algorithms = _ALGORITHMS
 
     def __init__(self, device: Device, dtype: Any, *args: Any) -> None:
         super().__init__(device, dtype, *args)
-        self._packed: Array | None = None
         counts = (self.channels, self.outputs, self.group, self.planes)
         self._by_channels = select_algorithm(self.algorithms, *counts) is _Channels
 
@@ -174,8 +179,31 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         sizes = (self.items, self.channels, w.inputs, self.outputs, self.group)
         return module.PixelConvolution(*sizes, *geometry, self.planes)
 
+    @cached_property
+    def _form(self) -> str:
+        """The name of the form in which weights are packed."""
+        if self._by_channels:
+            return f"vectors of channels {self._weight}"
+        return f"{self._native.packed_form()} {self._weight}"
+
+    @property
+    def packed_bytes(self) -> int:
+        return 4 * int(self._native.packed_size()) if self.keeps_weights else 0
+
+    @property
+    def is_packed(self) -> bool:
+        return self._form in self.forms
+
+    def pack(self, w: Array) -> None:
+        packed = self.forms.get(self._form)
+        if packed is None:
+            words = np.uint32 if self.dtype.itemsize == 2 and not self._by_channels else np.float32
+            packed = self.device.aligned_bytes(4 * self._native.packed_size()).view(words)
+            self.forms[self._form] = packed
+        self._native.pack(w, packed)
+
     def forget_weights(self) -> None:
-        self._packed = None
+        self.forms.clear()
 
     def forward(
         self,
@@ -188,21 +216,16 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         rectify: bool = False,
         addend: Array | None = None,
     ) -> None:
-        if self._packed is None or not self.keeps_weights:
-            self._pack(w)
+        if not (self.keeps_weights and self.is_packed):
+            self.pack(w)
+        packed = self.forms[self._form]
         if not self._by_channels:
-            self._native.forward(x, self._packed, factor, bias, addend, y, rectify)
+            pixel = self.outputs if y.flags.c_contiguous else y.strides[3] // y.itemsize
+            self._native.forward(x, packed, factor, bias, addend, y, pixel, rectify)
             return
-        self._native.forward(x, self._packed, factor, bias, y, rectify and addend is None)
+        self._native.forward(x, packed, factor, bias, y, rectify and addend is None)
         if addend is not None:
             self.add(y, addend, rectify=rectify)
-
-    def _pack(self, w: Array) -> None:
-        if self._packed is None:
-            kind = np.float32 if self._by_channels else np.uint32
-            room = self.device.aligned_bytes(4 * self._native.packed_size())
-            self._packed = room.view(kind)
-        self._native.pack(w, self._packed)
 
 
 class MaxPoolPixels(MaxPool):

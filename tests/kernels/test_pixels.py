@@ -146,6 +146,57 @@ def instructions(request: pytest.FixtureRequest) -> Any:
     module.limit_features(before)
 
 
+OF_FLOATS = [
+    (1, 512, (6, 7), 40, 1, (1, 1), (1, 1), (0, 0), (1, 1), False),  # in one set of the L1 cache
+    (2, 512, (9, 7), 70, 1, (1, 1), (2, 2), (0, 0), (1, 1), False),
+    (1, 512, (8, 8), 16, 1, (3, 3), (2, 2), (1, 1), (1, 1), False),
+    (2, 20, (12, 12), 50, 1, (5, 5), (1, 1), (0, 0), (1, 1), False),
+    (2, 32, (17, 15), 40, 1, (3, 3), (1, 1), (0, 1), (1, 1), False),
+    (16, 32, (9, 9), 33, 1, (5, 5), (1, 1), (2, 2), (1, 1), False),
+    (1, 40, (17, 17), 24, 1, (1, 7), (1, 1), (0, 3), (1, 1), False),
+    (3, 64, (14, 14), 64, 2, (3, 3), (1, 1), (1, 1), (1, 1), False),
+    (16, 16, (60, 60), 80, 1, (1, 1), (1, 1), (0, 0), (1, 1), False),  # stored past the caches
+    (16, 16, (60, 60), 80, 1, (3, 3), (1, 1), (1, 1), (1, 1), False),
+    (1, 6, (9, 8), 8, 2, (3, 3), (1, 1), (1, 1), (1, 1), True),
+]
+
+
+def floats(*shape: int, seed: int = 0) -> np.ndarray:
+    """Values that begin with a line of the cache, as those of nets do."""
+    held: np.ndarray = CPU.aligned_bytes(4 * int(np.prod(shape))).view(np.float32).reshape(shape)
+    held[...] = random(shape, np.float32, seed)
+    return held
+
+
+@pytest.mark.parametrize("case", [*CASES, *OF_FLOATS], ids=str)
+def test_convolution_of_floats(case: Any) -> None:
+    items, channels, inputs, outputs, group, kernel, stride, pad, dilation, planes = case
+    out = window_outputs(inputs, kernel, stride, pad, dilation)
+    windows = Windows(inputs, kernel, stride, pad, dilation, out)
+    args = (windows, items, channels, outputs, group, planes)
+    definition = ConvolvePixels.make(UNTUNED, np.float64, *args)
+    tuned = ConvolvePixels.make(CPU, np.float32, *args)
+    tuned.keeps_weights = True
+    x, y = floats(items, channels, *inputs), floats(items, outputs, *out)
+    w = random((outputs, channels // group, *kernel), np.float32, 1)
+    w *= (channels // group * np.prod(kernel)) ** -0.5
+    factor, bias = random((outputs,), np.float32, 2), random((outputs,), np.float32, 3)
+    given = x if planes else pixels(x)
+    addend, whole = pixels(random(y.shape, np.float32, 4)), floats(items, outputs + 32, *out)
+    some = np.moveaxis(whole.reshape(items, *out, outputs + 32)[..., 16:-16], 3, 1)
+    for how in ({}, {"factor": factor, "rectify": True}, {"addend": addend, "rectify": True}):
+        wanted = np.full(y.shape, np.nan)
+        definition.forward(given, w, bias, wanted, **how)
+        tuned.forward(given, w, bias, y, **how)
+        np.testing.assert_allclose(y, wanted, rtol=0, atol=2e-5)
+        if not how and group == 1:
+            tuned.forward(given, w, bias, some)  # between other channels, which stay
+            np.testing.assert_array_equal(some, planes_of(y))
+    around = whole.reshape(-1, outputs + 32)[:, [0, 15, -16, -1]]
+    before = floats(*whole.shape).reshape(-1, outputs + 32)[:, [0, 15, -16, -1]]
+    np.testing.assert_array_equal(around, before)
+
+
 @pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("case", CASES)
 def test_convolution(case: Any) -> None:

@@ -16,6 +16,10 @@ using Values = nanobind::ndarray<const T, nanobind::c_contig, nanobind::device::
 template <class T>
 using MutableValues = nanobind::ndarray<T, nanobind::c_contig, nanobind::device::cpu>;
 
+// Results over pixels, which may be some of the channels of a larger array.
+template <class T>
+using Pixels = nanobind::ndarray<T, nanobind::device::cpu>;
+
 using Floats = Values<float>;
 using MutableFloats = MutableValues<float>;
 

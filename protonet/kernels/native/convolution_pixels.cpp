@@ -32,6 +32,8 @@ class PixelConvolution {
     sets_ = parts_of(bands(), pairs_);
   }
 
+  // Weights meet pixels in an order that depends on whether these come as planes.
+  const char* packed_form() const { return planes_ ? "pixels of planes" : "pixels"; }
   Index packed_size() const { return s_.groups * blocks_ * pieces() * kPairTile; }
 
   void pack(Floats w, MutableValues<Pair> packed) const {
@@ -44,10 +46,10 @@ class PixelConvolution {
   }
 
   void forward(Values<Bf16> x, Values<Pair> packed, Given factor, Given bias,
-               GivenValues<Bf16> addend, MutableValues<Bf16> y, bool rectify) const {
+               GivenValues<Bf16> addend, Pixels<Bf16> y, Index pixel, bool rectify) const {
     nb::gil_scoped_release free;
     const Call call{x.data(), packed.data(), {at(factor), at(bias), rectify}, at(addend),
-                    y.data()};
+                    y.data(), pixel};
     if (layout_.direct || sets_ == 1) {
       parallel(bands() * sets_, [&](Index task) {
         const PixelBand& band = bands_[task / sets_];
@@ -79,6 +81,7 @@ class PixelConvolution {
     Epilogue epilogue;
     const Bf16* addend;
     Bf16* y;
+    Index pixel;
   };
 
   Index bands() const { return static_cast<Index>(bands_.size()); }
@@ -232,7 +235,7 @@ class PixelConvolution {
               if (tiles) multiply_by_pixel_tiles(operands, sums[i - w]);
               else multiply_by_pixel_dots(operands, sums[i - w]);
               if (k + 1 == chunks)
-                results.put(sums[i - w], windows[i], call.addend, call.y, s_.outputs);
+                results.put(sums[i - w], windows[i], call.addend, call.y, call.pixel);
             }
           }
         }
@@ -294,11 +297,12 @@ void add_convolution_pixels(nb::module_& outer) {
                  planes);
            },
            nb::call_guard<nb::gil_scoped_release>())
+      .def("packed_form", &PixelConvolution::packed_form)
       .def("packed_size", &PixelConvolution::packed_size, "Of packed weights, in words.")
       .def("pack", &PixelConvolution::pack)
       .def("forward", &PixelConvolution::forward, nb::arg("x"), nb::arg("packed"),
            nb::arg("factor").none(), nb::arg("bias").none(), nb::arg("addend").none(),
-           nb::arg("y"), nb::arg("rectify"));
+           nb::arg("y"), nb::arg("pixel"), nb::arg("rectify"));
 }
 
 #else

@@ -200,6 +200,36 @@ void Winograd<F>::transform_values(const float* x, const Block& block, Index gro
   }
 }
 
+// The same for pixels, a row of tiles at a time: all channels of a tile, which are adjacent.
+template <class F>
+void Winograd<F>::transform_pixels(const float* x, const Block& block, Index row, float* to) const {
+  const Index count = tiles(block), place = values_step(count);
+  const Index top = (block.row + row % block.rows) * kOut - pad_.y;
+  const float* image = x + (block.image + row / block.rows) * x_.stride;
+  to += row * tile_columns_ * kLanes;
+  for (Index c = 0; c < tile_columns_; ++c, to += kLanes) {
+    const Index left = c * kOut - pad_.x;
+    const auto inside = [&](Index i, Index j) {
+      return top + i >= 0 && top + i < x_.height && left + j >= 0 && left + j < x_.width;
+    };
+    const bool whole = inside(0, 0) && inside(kIn - 1, kIn - 1);
+    for (Index g = 0; g < groups_; ++g) {
+      const Index channels = std::min(kLanes, x_.count - g * kLanes);
+      Vec values[kPlaces], spread[kPlaces];
+      for (Index i = 0; i < kIn; ++i)
+        for (Index j = 0; j < kIn; ++j) {
+          const float* from = image + x_.at(g * kLanes, top + i, left + j);
+          values[i * kIn + j] = !whole && !inside(i, j) ? Vec{}
+                                : channels == kLanes    ? load(from)
+                                                        : load_some(from, channels);
+        }
+      transform<spread_values, kIn, kIn>(values, kIn, spread);
+      float* at = to + g * count * kLanes;
+      for (Index k = 0; k < kPlaces; ++k) *vectors(at + k * place) = spread[k];
+    }
+  }
+}
+
 // Writes the results of one channel group, R[k][tile][lane], with tiles `width` and places `place`
 // floats apart.
 template <class F>
@@ -220,9 +250,8 @@ void Winograd<F>::finish(const float* results, Index width, Index place, const B
         for (Index k = 0; k < kPlaces; ++k)
           values[k] = *reinterpret_cast<const Vec*>(from + k * place);
         transform<F::gather_results, kIn, kOut>(values, kIn, out);
-        for (Index i = 0; i < kOut * kOut; ++i) {
+        for (Index i = 0; i < kOut * kOut; ++i)
           pixels[i / kOut * columns + c * kOut + i % kOut] = out[i] * factor + bias;
-        }
       }
       const Index top = (block.row + r) * kOut;
       for (Index i = 0; i < std::min(kOut, y_.height - top); ++i)
@@ -241,6 +270,34 @@ void Winograd<F>::finish(const float* results, Index width, Index place, const B
     }
 }
 
+// The same for pixels, a row of tiles at a time: all channels of a tile, which are adjacent.
+template <class F>
+void Winograd<F>::finish_pixels(const float* results, const Block& block, Index row, float* y,
+                                const Epilogue& epilogue) const {
+  const Index place = results_step(tiles(block)), top = (block.row + row % block.rows) * kOut;
+  const float* from = results + row * tile_columns_ * strips_ * kColumns;
+  const Index pixel = epilogue.pixel;
+  float* to = y + ((block.image + row / block.rows) * y_.height + top) * y_.width * pixel;
+  const Index rows = std::min(kOut, y_.height - top);
+  for (Index c = 0; c < tile_columns_; ++c, from += strips_ * kColumns, to += kOut * pixel) {
+    const Index columns = std::min(kOut, y_.width - c * kOut);
+    for (Index first = 0; first < y_.count; first += kLanes) {
+      const Index channels = std::min(kLanes, y_.count - first);
+      const Vec factor =
+          epilogue.factor == nullptr ? splat(1.0f) : load_some(epilogue.factor + first, channels);
+      const Vec bias = epilogue.bias == nullptr ? Vec{} : load_some(epilogue.bias + first, channels);
+      Vec values[kPlaces], out[kOut * kOut];
+      for (Index k = 0; k < kPlaces; ++k) values[k] = load(from + k * place + first);
+      transform<F::gather_results, kIn, kOut>(values, kIn, out);
+      for (Index i = 0; i < rows; ++i)
+        for (Index j = 0; j < columns; ++j)
+          epilogue.put(out[i * kOut + j] * factor + bias, to + (i * y_.width + j) * pixel + first,
+                       channels);
+    }
+  }
+  if (epilogue.streams) end_streams();
+}
+
 // The steps of a block in order. `each` runs a step, in parallel or serially.
 template <class F>
 template <class Each>
@@ -250,7 +307,10 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
   const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
   float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(count));
   float* results = thread_scratch(Scratch::kTiles, kPlaces * results_step(count));
-  each(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
+  if (x_.pixel > 0)
+    each(block.images * block.rows, [&](Index r) { transform_pixels(x, block, r, values); });
+  else
+    each(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
   const Panels panels(count);
   each(kPlaces, [&](Index k) {
     for (Index s = 0; s < strips_; ++s)
@@ -261,9 +321,13 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
                       results + k * results_step(count) + panels.first(p) * width + s * kColumns,
                       width, false);
   });
-  each((y_.count + kLanes - 1) / kLanes, [&](Index g) {
-    finish(results + g * kLanes, width, results_step(count), block, g, y, epilogue);
-  });
+  if (y_.pixel > 0)
+    each(block.images * block.rows,
+         [&](Index r) { finish_pixels(results, block, r, y, epilogue); });
+  else
+    each((y_.count + kLanes - 1) / kLanes, [&](Index g) {
+      finish(results + g * kLanes, width, results_step(count), block, g, y, epilogue);
+    });
 }
 
 template <class F>

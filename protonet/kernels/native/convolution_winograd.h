@@ -9,9 +9,13 @@
 #include "pool.h"
 #include "winograd.h"
 
-// `count` planes of height x width, with image stride `stride`.
+// `count` planes of height x width, with image stride `stride`; or pixels of as many channels, so
+// many floats apart, where `pixel` is not 0.
 struct PlaneSet {
-  Index count, height, width, stride;
+  Index count, height, width, stride, pixel = 0;
+
+  // Where a channel of a pixel is.
+  Index at(Index channel, Index y, Index x) const { return (y * width + x) * pixel + channel; }
 };
 
 // y[n][m] = sum over c of w[m][c] correlated with x[n][c], zero-padded.
@@ -127,9 +131,12 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   void transform_some(const float* w, Index strip, Index first, Index last, float* to,
                       Index step) const;
   void transform_values(const float* x, const Block& block, Index group, float* to) const;
+  void transform_pixels(const float* x, const Block& block, Index row, float* to) const;
   void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
   void finish(const float* results, Index width, Index place, const Block& block, Index group,
               float* y, const Epilogue& epilogue) const;
+  void finish_pixels(const float* results, const Block& block, Index row, float* y,
+                     const Epilogue& epilogue) const;
   void multiply_block(const float* values, const float* gradients, Index count, Index strip,
                       Index first, Index last, float* sums, bool go_on) const;
   void learn_pieces(const float* x, const float* dy, float* dw) const;

@@ -10,11 +10,13 @@ struct Epilogue {
   bool rectify = false;
   const float* addend = nullptr;   // laid out as the results
   const float* results = nullptr;  // the first of them; needed with an addend
+  Index pixel = 0;  // of results over pixels: floats from one to the next
+  bool streams = false;  // results are whole vectors, stored past the caches
 
   // The same for rows from this one on.
   Epilogue from(Index row) const {
     return {factor == nullptr ? nullptr : factor + row, bias == nullptr ? nullptr : bias + row,
-            rectify, addend, results};
+            rectify, addend, results, pixel, streams};
   }
 
   // The `count` values to be stored at `to`, from sums after factor and bias.
@@ -24,6 +26,13 @@ struct Epilogue {
       total += count == kLanes ? load(other) : load_some(other, count);
     }
     return rectify ? rectified(total) : total;
+  }
+
+  // Store them.
+  void put(Vec total, float* to, Index count) const {
+    const Vec value = finish(total, to, count);
+    if (streams) return stream(to, value);
+    count == kLanes ? store(to, value) : store_some(to, value, count);
   }
 
  private:

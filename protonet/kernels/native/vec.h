@@ -29,6 +29,23 @@ inline void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
 // x - 0 is x for every x, -0 included, so that the compiler emits a plain broadcast.
 inline Vec splat(float x) { return x - Vec{}; }
 
+// Store past the caches to an aligned address: of lines that are wholly overwritten, and not read
+// before others have driven them out. Other threads see it after `end_streams`.
+inline void stream(float* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
+#else
+  store(p, v);
+#endif
+}
+inline void end_streams() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
 // Lane mask: whether a lane is among the first n.
 inline Mask among_first(Index n) {
   Mask lanes;
