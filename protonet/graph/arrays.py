@@ -104,10 +104,22 @@ class Arrays:
             for other, place in storage.items():
                 if place == at and other in arrays and types.bytes_of(other) <= size:
                     arrays[other] = view(stores[at], other.shape, types.of(other))
-        arrays[value] = view(stores[at], value.shape, types.of(value))
+        channels = self._layout.joined.channels.get(at)
+        if channels is None or arrays is not self.data:
+            arrays[value] = view(stores[at], value.shape, types.of(value))
+        else:
+            arrays[value] = some_channels(stores[at], value.shape, types.of(value), channels)
 
     def _zeros(self, size: int) -> Array:
         return self._device.aligned_bytes(size)
+
+
+def some_channels(stored: Array, shape: Shape, dtype: Any, channels: int) -> Array:
+    """Pixels of ``shape`` that are some of the ``channels`` of larger ones, with their strides."""
+    _, _, height, width = shape
+    across = channels * np.dtype(dtype).itemsize
+    strides = (height * width * across, across // channels, width * across, across)
+    return np.ndarray(shape, dtype, stored, strides=strides)
 
 
 def view(stored: Array, shape: Shape | None, dtype: Any) -> Array:

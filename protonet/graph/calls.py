@@ -205,10 +205,10 @@ def rearranging(
     device: Device, value: Value, source: Array, target: Array, *, pixels: bool
 ) -> Call:
     """The call that writes planes as pixels, or pixels as planes."""
-    from protonet.kernels.pixels import Rearrange  # for nets in bfloat16 only
+    from protonet.kernels.pixels import Rearrange  # for nets that only answer
 
     planes, narrow = (source, target.dtype) if pixels else (target, source.dtype)
-    wide = not is_low_precision(planes.dtype)
+    wide = planes.dtype != narrow
     kernel = Rearrange.make(device, narrow, value.shape, wide)
     return kernel.to_pixels if pixels else kernel.to_planes, (source, target)
 

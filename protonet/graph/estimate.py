@@ -13,6 +13,7 @@ from protonet.graph.fusion import fuse as fuse_layers
 from protonet.graph.fusion import fusions
 from protonet.graph.memory import lay_out
 from protonet.graph.meta_device import MetaDevice, build_on
+from protonet.graph.pixels import form_of, with_pixels
 from protonet.graph.plan import Plan
 from protonet.graph.shapes import at_batch
 from protonet.graph.types import Types, choose_types
@@ -65,6 +66,8 @@ def estimate(
         plan = fuse_layers(plan, gradients=gradients)
     device = MetaDevice()
     types = choose_types(plan, device, np.float32, precision)
+    if packed and not gradients:
+        types = with_pixels(plan, device, types, keep_weights=keep_weights)
     layout = lay_out(plan, types, gradients=gradients, packed=packed, recompute=recompute)
     how: Any = {"gradients": gradients, "keep_weights": keep_weights}
     growth = sum(_build(plan, index, types, device, **how) for index in range(len(plan.steps)))
@@ -85,11 +88,12 @@ def estimate(
     )
 
 
-def _build(plan: Plan, index: int, types: Types, device: MetaDevice, **how: bool) -> int:
+def _build(plan: Plan, index: int, types: Types, device: MetaDevice, **how: Any) -> int:
     """Build a step on the meta device; the bytes that its packed weights take more."""
     step = plan.steps[index]
     fused, dtype = plan.absorbed_layers(step), types.in_step(index)
-    made = build_on(device, step.layer, step.shapes, dtype, fused=fused, **how)
+    form = form_of(types, index, step)
+    made = build_on(device, step.layer, step.shapes, dtype, fused=fused, pixels=form, **how)
     if not how["keep_weights"] or not step.params or step.params[0].owner is not None:
         return 0
     borrowed = {param.owner for each in plan.steps for param in each.params}

@@ -98,6 +98,10 @@ def lay_out(
     joined = join(plan, types, data, holders, views) if packed and not gradients else Joined()
     views |= joined.steps
     sizes = [max(map(types.bytes_of, held)) for held in holders]
+    sizes = [
+        joined.size(place, holders[place][0], types) if place in joined.channels else size
+        for place, size in enumerate(sizes)
+    ]
     diffs = _Diffs()
     if gradients:
         diffs = _place_diffs(plan, types, views, in_place, before=len(sizes))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from protonet.blob import Array, Param, Shape
+from protonet.blob import Array, Param, Pixels, Shape
 from protonet.device import Device
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers import Layer
@@ -78,6 +78,7 @@ def build_on(
     gradients: bool = True,
     fused: Sequence[Layer] = (),
     keep_weights: bool = False,
+    pixels: Pixels = Pixels.NONE,
 ) -> Layer | None:
     """Build a copy of a layer on a meta device. Data layers are not built, since they would start
     to read; nor are dynamic layers, which may run a user's code: None.
@@ -86,7 +87,7 @@ def build_on(
         return None
     random = RandomStream(device, 0, layer.name)
     made = instantiate(layer, device, dtype, random, gradients=gradients, fused=fused)
-    made.keeps_weights = keep_weights
+    made.keeps_weights, made.pixels = keep_weights, pixels
     for place, weight in enumerate(layer.declare(shapes)):
         data, diff = meta_array(weight.shape), meta_array(weight.shape) if gradients else None
         made.params.append(Param(f"{layer.name}/{place}", data, diff))

@@ -257,10 +257,11 @@ class Net(Runner):
         types = choose_types(plan, device, self.dtype, self._precision)
         for index, layer in enumerate(self.layers):
             layer.dtype = types.in_step(index)
-        if self.packed and not self.gradients and is_low_precision(self._precision):
+        narrow = is_low_precision(self._precision)
+        if self.packed and not self.gradients and (narrow or self._keep_weights):
             from protonet.graph.pixels import form_of, with_pixels  # for these nets only
 
-            types = with_pixels(plan, device, types)
+            types = with_pixels(plan, device, types, keep_weights=self._keep_weights)
             for index, layer in enumerate(self.layers):
                 layer.pixels = form_of(types, index, plan.steps[index])
         self.layout = lay_out(

@@ -1,30 +1,41 @@
 """Which values of a plan hold pixels, the channels of a place adjacent, and which layers take them.
 
-Products of bfloat16 on CPUs are fastest over pixels (``kernels.pixels``). In a net without
-gradients whose values are not shown, convolutions write pixels, and layers that can
-(``Traits.pixels``) keep them. Other layers get planes in a cast, as do outputs and values that are
-seen in another shape.
+On CPUs products of bfloat16, and of float32 with weights that are packed once, are fastest over
+pixels (``kernels.pixels``). In a net without gradients whose values are not shown, convolutions
+write pixels, and layers that can (``Traits.pixels``) keep them. Other layers get planes in a cast,
+as do outputs and values that are seen in another shape.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from protonet.blob import Pixels
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import Types
-from protonet.kernels import native
 from protonet.kernels.kernel import processor_of
-from protonet.kernels.pixels import can_hold_pixels
+from protonet.kernels.pixels import NativeConvolvePixels, can_hold_pixels
 from protonet.layers.base import Kind
 
 
-def with_pixels(plan: Plan, device: Device, types: Types) -> Types:
-    """The types of a plan, with pixels where layers of 16 bits can write them."""
-    computed = {index for index, step in types.steps.items() if step.name == "bfloat16"}
-    if not computed or processor_of(device) != "native" or not native.has("avx512_bf16"):
+def with_pixels(plan: Plan, device: Device, types: Types, *, keep_weights: bool) -> Types:
+    """The types of a plan, with pixels where layers of bfloat16 can write them, or all layers of a
+    net in float32 that keeps its weights.
+    """
+    steps_of = range(len(plan.steps))
+    computed = {index for index in steps_of if types.in_step(index).name == "bfloat16"}
+    if keep_weights and not types.steps and not types.codes and types.wide == np.float32:
+        computed.update(steps_of)
+    names = {types.in_step(index).name for index in computed}
+    if (
+        not names
+        or processor_of(device) != "native"
+        or not all(map(NativeConvolvePixels.stores, names))
+    ):
         return types
     fixed = _in_planes(plan)
     pixels: set[Value] = set()

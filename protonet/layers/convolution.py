@@ -89,7 +89,7 @@ class ConvolutionBase(SlidingWindow, PackingLayer):
     def build(self, shapes: Sequence[Shape]) -> None:
         kind: type[Convolve] = Convolve
         if self.pixels is not Pixels.NONE:
-            from protonet.kernels import pixels  # for nets in bfloat16 only
+            from protonet.kernels import pixels  # for nets that only answer
 
             kind = pixels.ConvolvePixels
         how = self.engine if kind is Convolve else self.pixels is Pixels.WRITTEN

@@ -68,7 +68,7 @@ class LRN(Layer):
     def _family(self) -> type[LRNWithinChannel] | type[LRNAcrossChannels]:
         """The kernel of the region."""
         if self.pixels is not Pixels.NONE:
-            from protonet.kernels.pixels import LRNAcrossPixels  # for nets in bfloat16 only
+            from protonet.kernels.pixels import LRNAcrossPixels  # for nets that only answer
 
             return LRNAcrossPixels
         return LRNWithinChannel if self._within else LRNAcrossChannels

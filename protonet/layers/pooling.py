@@ -259,7 +259,7 @@ class Pooling(Layer):
             self._places = self.scratch(top, np.int32)
 
     def _build_for_pixels(self, *geometry: Any) -> None:
-        from protonet.kernels.pixels import AveragePoolPixels, MaxPoolPixels  # in bfloat16 only
+        from protonet.kernels.pixels import AveragePoolPixels, MaxPoolPixels  # to answer
 
         self._places = None
         if self.method in _MEANS:
