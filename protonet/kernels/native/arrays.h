@@ -30,6 +30,12 @@ using TakenValues = std::optional<MutableValues<T>>;
 using Given = GivenValues<float>;
 using Taken = TakenValues<float>;
 
+// Whether results will have left the caches when they are read.
+template <class A>
+bool leaves_caches(const A& results) {
+  return results.nbytes() > std::size_t{16} << 20;
+}
+
 template <class A>
 auto at(const std::optional<A>& array) {
   return array ? array->data() : nullptr;

@@ -35,23 +35,20 @@ class FloatPixelConvolution {
       way_->pack(w.data() + s_.w_group(g), to.data() + g * way_->packed_size());
   }
 
-  void forward(Floats x, Floats packed, Epilogue epilogue, float* y) const {
-    epilogue.streams = streams(epilogue.pixel, y);
+  void forward(Floats x, Floats packed, const Epilogue& epilogue, float* y) const {
     const Index from = planes_ ? s_.x_group(1) : s_.group_channels(), to = s_.group_outputs();
     for (Index g = 0; g < s_.groups; ++g)
       way_->run_packed(x.data() + g * from, packed.data() + g * way_->packed_size(),
                        y + g * to, epilogue.from(g * to));
   }
 
- private:
-  static constexpr Index kFar = 1 << 22;  // floats of results that leave the caches before use
-
-  bool streams(Index pixel, const float* y) const {
-    return s_.images * s_.places() * pixel > kFar && pixel % kLanes == 0 &&
-           s_.group_outputs() % kLanes == 0 &&
+  // Whether results are whole lines of the cache.
+  bool fills_lines(Index pixel, const float* y) const {
+    return pixel % kLanes == 0 && s_.group_outputs() % kLanes == 0 &&
            reinterpret_cast<std::uintptr_t>(y) % sizeof(Vec) == 0;
   }
 
+ private:
   // Square kernels with stride 1, where Winograd is estimated to be faster.
   template <class F>
   void add_winograd() {
@@ -108,7 +105,9 @@ void add_convolution_float_pixels(nb::module_& m) {
               Given addend, Pixels<float> y, Index pixel, bool rectify) {
              nb::gil_scoped_release free;
              float* to = y.data();
-             self.forward(x, packed, {at(factor), at(bias), rectify, at(addend), to, pixel}, to);
+             const bool streams = leaves_caches(y) && self.fills_lines(pixel, to);
+             self.forward(x, packed,
+                          {at(factor), at(bias), rectify, at(addend), to, pixel, streams}, to);
            },
            nb::arg("x"), nb::arg("packed"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("addend").none(), nb::arg("y"), nb::arg("pixel"), nb::arg("rectify"));

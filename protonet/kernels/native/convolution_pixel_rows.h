@@ -114,9 +114,12 @@ class PixelRows final : public PackedWay {
       for (Index r = 0; r < rows; ++r)
         for (Index p = 0; p < panels.count; ++p) {
           const Index height = panels.height(p), place = panels.first(p);
-          // Weights of the next strip, a part in each of the panels.
+          // What the next panel reads, which may be in memory; later, weights of the next strip, a
+          // part in each of the panels.
           const float* ahead =
-              packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
+              s == first && flat_
+                  ? from + (place + height) * pixel_
+                  : packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
           multiply_pixels(height, strips_.width(s), pieces_,
                           from + r * s_.stride.y * row_ + place * s_.stride.x * pixel_,
                           s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead);

@@ -215,14 +215,16 @@ void Winograd<F>::transform_pixels(const float* x, const Block& block, Index row
     const bool whole = inside(0, 0) && inside(kIn - 1, kIn - 1);
     for (Index g = 0; g < groups_; ++g) {
       const Index channels = std::min(kLanes, x_.count - g * kLanes);
+      const float* from = image + x_.at(g * kLanes, top, left);
       Vec values[kPlaces], spread[kPlaces];
-      for (Index i = 0; i < kIn; ++i)
-        for (Index j = 0; j < kIn; ++j) {
-          const float* from = image + x_.at(g * kLanes, top + i, left + j);
-          values[i * kIn + j] = !whole && !inside(i, j) ? Vec{}
-                                : channels == kLanes    ? load(from)
-                                                        : load_some(from, channels);
-        }
+      if (whole && channels == kLanes) {
+        for (Index k = 0; k < kPlaces; ++k) values[k] = load(from + x_.at(0, k / kIn, k % kIn));
+      } else {
+        for (Index k = 0; k < kPlaces; ++k)
+          values[k] = inside(k / kIn, k % kIn)
+                          ? load_some(from + x_.at(0, k / kIn, k % kIn), channels)
+                          : Vec{};
+      }
       transform<spread_values, kIn, kIn>(values, kIn, spread);
       float* at = to + g * count * kLanes;
       for (Index k = 0; k < kPlaces; ++k) *vectors(at + k * place) = spread[k];

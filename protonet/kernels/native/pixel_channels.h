@@ -52,16 +52,21 @@ inline Channels<Bf16> channels_at(const Bf16* p, __mmask32 lanes) {
            _mm512_castsi512_ps(_mm512_and_epi32(both, odd))}};
 }
 
-inline void put_channels(float* p, __mmask16 lanes, const Channels<float>& c) {
-  if (lanes == 0xffff) _mm512_storeu_ps(p, c.v[0]);
+// `streams`: all of them, in a line of its own, past the caches.
+inline void put_channels(float* p, __mmask16 lanes, const Channels<float>& c,
+                         bool streams = false) {
+  if (streams) _mm512_stream_ps(p, c.v[0]);
+  else if (lanes == 0xffff) _mm512_storeu_ps(p, c.v[0]);
   else _mm512_mask_storeu_ps(p, lanes, c.v[0]);
 }
 
-WITH_BF16 inline void put_channels(Bf16* p, __mmask32 lanes, const Channels<Bf16>& c) {
+WITH_BF16 inline void put_channels(Bf16* p, __mmask32 lanes, const Channels<Bf16>& c,
+                                   bool streams = false) {
   const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.v[0]));
   const __m512i odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.v[1]));
   const __m512i both = _mm512_or_epi32(even, _mm512_slli_epi32(odd, 16));
-  if (lanes == 0xffffffffu) _mm512_storeu_si512(p, both);
+  if (streams) _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both);
+  else if (lanes == 0xffffffffu) _mm512_storeu_si512(p, both);
   else _mm512_mask_storeu_epi16(p, lanes, both);
 }
 

@@ -26,11 +26,13 @@ template <class T>
 struct Finish {
   Channels<T> factor, bias;
   __m512 least;
+  bool streams;  // see put_channels
 
   Finish(const Epilogue& e, Index channel, Lanes<T> lanes)
       : factor(e.factor == nullptr ? same_channels<T>(1) : floats_at<T>(e.factor + channel, lanes)),
         bias(e.bias == nullptr ? same_channels<T>(0) : floats_at<T>(e.bias + channel, lanes)),
-        least(_mm512_set1_ps(e.rectify ? 0.0f : -std::numeric_limits<float>::infinity())) {}
+        least(_mm512_set1_ps(e.rectify ? 0.0f : -std::numeric_limits<float>::infinity())),
+        streams(e.streams) {}
 
   Channels<T> operator()(const Channels<T>& sum) const {
     Channels<T> y;
@@ -86,7 +88,8 @@ class PixelDepthwiseOf {
 
   void forward(Values<T> x, Floats packed, Given factor, Given bias, MutableValues<T> y,
                bool rectify) const {
-    const Epilogue epilogue{at(factor), at(bias), rectify};
+    Epilogue epilogue{at(factor), at(bias), rectify};
+    epilogue.streams = leaves_caches(y) && g_.channels % kCount == 0 && is_line(y.data());
     const bool three = g_.kernel.y == 3 && g_.kernel.x == 3 && g_.dilation.x == 1;
     const Index together = three ? rows_together() : 1;
     const bool far = is_far(x);
@@ -104,10 +107,13 @@ class PixelDepthwiseOf {
           else others(place, finish, row);
         }
       }
+      if (epilogue.streams) end_streams();
     });
   }
 
  private:
+  static bool is_line(const T* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
+
   Index taps() const { return g_.kernel.y * g_.kernel.x; }
 
   static Index lane(Index channel) {
@@ -158,7 +164,7 @@ class PixelDepthwiseOf {
       if (is_inside(column)) read<N, 0, S, Far>(lines, ahead, lanes, weights, sums);
 #pragma GCC unroll 2
       for (Index n = 0; n < N; ++n) {
-        if (i >= 0) put_channels(y + n * line, lanes, finish(sums[n][0]));
+        if (i >= 0) put_channels(y + n * line, lanes, finish(sums[n][0]), finish.streams);
         sums[n][0] = sums[n][1];
         sums[n][1] = sums[n][2];
         sums[n][2] = same_channels<T>(0);
@@ -223,7 +229,7 @@ class PixelDepthwiseOf {
       }
     T* y = place.y + (row * g_.out.x + column) * g_.channels;
     for (Index n = 0; n < N; ++n)
-      put_channels(y + n * g_.channels, place.lanes, finish(sums[n]));
+      put_channels(y + n * g_.channels, place.lanes, finish(sums[n]), finish.streams);
   }
 
   Grid g_;
