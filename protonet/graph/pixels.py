@@ -73,11 +73,15 @@ def _takes_pixels(step: Step, pixels: set[Value]) -> bool:
 
 
 def _in_planes(plan: Plan) -> set[Value]:
-    """Values that must be planes: outputs, and those in one memory with values of other shapes."""
+    """Values that must be planes: outputs, those that shapes depend on, and those in one memory with
+    values of other shapes.
+    """
     shown = plan.kept.union(plan.outputs)
     first: dict[Value, Value] = {}
     found: set[Value] = set()
     for step in plan.steps:
+        if step.dynamic:
+            found.update(first[bottom] for bottom in step.bottoms)
         for place, top in enumerate(step.tops):
             below = step.beneath(place) if step.is_view else None
             first[top] = top if below is None else first[below]

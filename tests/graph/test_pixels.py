@@ -46,6 +46,9 @@ layer { name: "flat" type: "Flatten" bottom: "c1" top: "flat" }
 layer { name: "ip" type: "InnerProduct" bottom: "flat" top: "ip"
   inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
 """
+FILTER = """
+layer { name: "some" type: "Filter" bottom: "pool" bottom: "prob" top: "some" }
+"""
 PRECISIONS = [np.float32, BF16]
 WHOLES = """
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 8 dim: 9 dim: 8 } } }
@@ -111,6 +114,14 @@ def test_other_types_have_planes(precision: type) -> None:
     plan = fuse(plan_of(NET, phase=TEST), gradients=False)
     types = choose_types(plan, Device(), np.float32, precision)
     assert with_pixels(plan, Device(), types, keep_weights=False) is types
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_values_that_shapes_depend_on_are_planes(precision: Any) -> None:
+    """A layer looks at them before its pass, in which it could get a cast."""
+    plan, types = chosen(NET.replace("num_output: 4", "num_output: 1") + FILTER, precision)
+    assert "pool" not in held(plan, types)
+    assert ("wide" in held(plan, types)) is has_pixels(precision)
 
 
 def test_weights_that_change_are_read_over_planes() -> None:

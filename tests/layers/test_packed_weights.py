@@ -7,6 +7,7 @@ import numpy as np
 from protonet.device import Device
 from protonet.graph.net import Net
 from protonet.kernels.convolution import NativeConvolve
+from protonet.kernels.pixels import NativeConvolvePixels
 from protonet.layers.packed_weights import keep_packed, lacks_values, packed_growth, packs_alone
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
@@ -27,7 +28,7 @@ def test_a_convolution_of_places_releases_its_weights_and_no_other_layer() -> No
     plain, kept = net(keep=False), net(keep=True)
     x = np.random.default_rng(2).normal(size=(1, 8, 7, 5)).astype(np.float32)
     layer = kept.layers[1]
-    assert isinstance(layer.packing, NativeConvolve)
+    assert isinstance(layer.packing, NativeConvolve | NativeConvolvePixels)
     size = layer.packing.packed_bytes
     assert size >= 4 * 8 * 32
     assert packed_growth(layer, shared=False) == size - 4 * 8 * 32
