@@ -73,8 +73,8 @@ def _takes_pixels(step: Step, pixels: set[Value]) -> bool:
 
 
 def _in_planes(plan: Plan) -> set[Value]:
-    """Values that must be planes: outputs, those that shapes depend on, and those in one memory with
-    values of other shapes.
+    """Values that must be planes: outputs, those that shapes depend on, and those in one memory
+    with values of other shapes.
     """
     shown = plan.kept.union(plan.outputs)
     first: dict[Value, Value] = {}
