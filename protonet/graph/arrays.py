@@ -105,7 +105,7 @@ class Arrays:
                 if place == at and other in arrays and types.bytes_of(other) <= size:
                     arrays[other] = view(stores[at], other.shape, types.of(other))
         channels = self._layout.joined.channels.get(at)
-        if channels is None or arrays is not self.data:
+        if channels is None:
             arrays[value] = view(stores[at], value.shape, types.of(value))
         else:
             arrays[value] = some_channels(stores[at], value.shape, types.of(value), channels)

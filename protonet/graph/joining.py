@@ -47,12 +47,12 @@ class Joined:
             found[whole] = ((min(span[0] for span in both), max(span[1] for span in both)),)
         return found
 
-    def size(self, part: int, value: Value, types: Types) -> int:
-        """The bytes from the first to the last of a value that is a part."""
-        if part not in self.channels:
-            return types.bytes_of(value)
-        channels, itemsize = value.shape[1], types.of(value).itemsize
-        return ((value.count // channels - 1) * self.channels[part] + channels) * itemsize
+    def size(self, place: int, held: Sequence[Value], types: Types) -> int:
+        """The bytes of a storage of these values; of a part, from its first channel to its last."""
+        if place not in self.channels:
+            return max(map(types.bytes_of, held))
+        channels, itemsize = held[0].shape[1], types.of(held[0]).itemsize
+        return ((held[0].count // channels - 1) * self.channels[place] + channels) * itemsize
 
 
 def join(

@@ -97,11 +97,7 @@ def lay_out(
     data, holders, views = _place_data(plan, types, gradients, in_place)
     joined = join(plan, types, data, holders, views) if packed and not gradients else Joined()
     views |= joined.steps
-    sizes = [max(map(types.bytes_of, held)) for held in holders]
-    sizes = [
-        joined.size(place, holders[place][0], types) if place in joined.channels else size
-        for place, size in enumerate(sizes)
-    ]
+    sizes = [joined.size(place, held, types) for place, held in enumerate(holders)]
     diffs = _Diffs()
     if gradients:
         diffs = _place_diffs(plan, types, views, in_place, before=len(sizes))

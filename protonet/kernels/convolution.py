@@ -73,21 +73,43 @@ class Convolve(Kernel):
     forms: MutableMapping[str, Array]
     """Where weights are kept packed, by the name of the form; several convolutions may share it."""
 
+    @cached_property
+    def _native(self) -> Any:
+        """The compiled convolution, of a version that packs weights."""
+        return None
+
+    @cached_property
+    def _form(self) -> str:
+        """The name of the form in which weights are packed; empty if they are not."""
+        return ""
+
+    @property
+    def _packed_type(self) -> np.dtype[Any]:
+        """Of packed weights: pairs of bfloat16, or float32."""
+        return np.dtype(np.uint32) if self.dtype.itemsize == 2 else self.dtype
+
     @property
     def packed_bytes(self) -> int:
         """What the packed weights take; 0 where ``forward`` reads the weights as they are."""
-        return 0
+        if not (self.keeps_weights and self._form):
+            return 0
+        return int(self._native.packed_size()) * self._packed_type.itemsize
 
     @property
     def is_packed(self) -> bool:
         """Whether the weights are packed as ``forward`` reads them."""
-        return False
+        return self._form in self.forms
 
     def pack(self, w: Array) -> None:
         """Pack the weights; ``forward`` does not read them as they are then."""
+        if not self.is_packed:
+            size = self._packed_type.itemsize * self._native.packed_size()
+            self.forms[self._form] = self.device.aligned_bytes(size).view(self._packed_type)
+        self._native.pack(w, self.forms[self._form])
 
     def forget_weights(self) -> None:
         """The weights have changed."""
+        self.forms.clear()
 
     def forward(
         self,
@@ -237,33 +259,11 @@ class NativeConvolve(Convolve, processor="native"):
 
     @cached_property
     def _form(self) -> str:
-        """The name of the form in which weights are packed; empty if they are not."""
         form: str = "" if self._depthwise else self._native.packed_form()
         return form and f"{form} {self._weight}"
 
-    @property
-    def packed_bytes(self) -> int:
-        if not (self.keeps_weights and self._form):
-            return 0
-        return int(self._native.packed_size()) * self._packed_type.itemsize
-
-    @property
-    def is_packed(self) -> bool:
-        return self._form in self.forms
-
-    def pack(self, w: Array) -> None:
-        size = self._packed_type.itemsize * self._native.packed_size()
-        packed = self.device.aligned_bytes(size).view(self._packed_type)
-        self.forms[self._form] = packed
-        self._native.pack(w, packed)
-
-    @property
-    def _packed_type(self) -> np.dtype[Any]:
-        """Of packed weights: pairs of bfloat16, or float32."""
-        return np.dtype(np.uint32) if self.dtype.itemsize == 2 else self.dtype
-
     def forget_weights(self) -> None:
-        self.forms.clear()
+        super().forget_weights()
         self._scaled = None
 
     def _scaled_by(self, factor: Array | None, w: Array) -> Array:

@@ -181,29 +181,13 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
 
     @cached_property
     def _form(self) -> str:
-        """The name of the form in which weights are packed."""
         if self._by_channels:
             return f"vectors of channels {self._weight}"
         return f"{self._native.packed_form()} {self._weight}"
 
     @property
-    def packed_bytes(self) -> int:
-        return 4 * int(self._native.packed_size()) if self.keeps_weights else 0
-
-    @property
-    def is_packed(self) -> bool:
-        return self._form in self.forms
-
-    def pack(self, w: Array) -> None:
-        packed = self.forms.get(self._form)
-        if packed is None:
-            words = np.uint32 if self.dtype.itemsize == 2 and not self._by_channels else np.float32
-            packed = self.device.aligned_bytes(4 * self._native.packed_size()).view(words)
-            self.forms[self._form] = packed
-        self._native.pack(w, packed)
-
-    def forget_weights(self) -> None:
-        self.forms.clear()
+    def _packed_type(self) -> np.dtype[Any]:
+        return np.dtype(np.float32) if self._by_channels else super()._packed_type
 
     def forward(
         self,
