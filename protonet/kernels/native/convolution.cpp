@@ -120,9 +120,7 @@ class Convolution {
   template <class F>
   void add_winograd() {
     constexpr Index kernel = F::kKernel, size = kernel * kernel;
-    if (s_.kernel.y != kernel || s_.kernel.x != kernel || s_.stride.y != 1 || s_.stride.x != 1 ||
-        s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y >= kernel || s_.pad.x >= kernel)
-      return;
+    if (!s_.has_squares(kernel)) return;
     using Fast = Winograd<F>;
     const PlaneSet x{s_.group_channels(), s_.height, s_.width, s_.x_stride()};
     const PlaneSet y{s_.group_outputs(), s_.out.y, s_.out.x, s_.y_stride()};
@@ -153,20 +151,11 @@ class Convolution {
   std::shared_ptr<const PackedWay> packed_;
 };
 
-Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
-
 }  // namespace
 
 void add_convolution(nb::module_& m) {
-  using Pair = std::pair<Index, Index>;
   nb::class_<Convolution>(m, "Convolution")
-      .def("__init__",
-           [](Convolution* self, Index images, Index channels, Pair inputs, Index outputs,
-              Index groups, Pair kernel, Pair stride, Pair pad, Pair dilation, Pair out) {
-             new (self) Convolution(ConvolutionShape{
-                 images, channels, inputs.first, inputs.second, outputs, groups, tap(kernel),
-                 tap(stride), tap(pad), tap(dilation), tap(out)});
-           },
+      .def("__init__", &construct_convolution<Convolution>,
            nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
            [](const Convolution& self, Floats x, Floats w, Given factor, Given bias,

@@ -157,22 +157,12 @@ class PairConvolution {
   PairPanels panels_;
 };
 
-Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
-
 }  // namespace
 
 void add_convolution_bfloat16(nb::module_& outer) {
   nb::module_ m = nb::cast<nb::module_>(outer.attr("bfloat16"));
-  using Extents = std::pair<Index, Index>;
   nb::class_<PairConvolution>(m, "Convolution")
-      .def("__init__",
-           [](PairConvolution* self, Index images, Index channels, Extents inputs, Index outputs,
-              Index groups, Extents kernel, Extents stride, Extents pad, Extents dilation,
-              Extents out) {
-             new (self) PairConvolution(ConvolutionShape{
-                 images, channels, inputs.first, inputs.second, outputs, groups, tap(kernel),
-                 tap(stride), tap(pad), tap(dilation), tap(out)});
-           },
+      .def("__init__", &construct_convolution<PairConvolution>,
            nb::call_guard<nb::gil_scoped_release>())
       .def("packed_size", &PairConvolution::packed_size, "Of packed weights, in words.")
       .def("packed_form", [](const PairConvolution&) { return "pairs"; })

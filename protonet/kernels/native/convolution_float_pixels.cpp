@@ -53,9 +53,7 @@ class FloatPixelConvolution {
   template <class F>
   void add_winograd() {
     constexpr Index kernel = F::kKernel;
-    if (s_.kernel.y != kernel || s_.kernel.x != kernel || s_.stride.y != 1 || s_.stride.x != 1 ||
-        s_.dilation.y != 1 || s_.dilation.x != 1 || s_.pad.y >= kernel || s_.pad.x >= kernel)
-      return;
+    if (!s_.has_squares(kernel)) return;
     const PlaneSet x{s_.group_channels(), s_.height, s_.width, s_.x_stride(), s_.channels};
     const PlaneSet y{s_.group_outputs(), s_.out.y, s_.out.x, s_.y_stride(), s_.outputs};
     const double direct =
@@ -80,22 +78,11 @@ class FloatPixelConvolution {
   std::shared_ptr<const PackedWay> way_;
 };
 
-Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
-
 }  // namespace
 
 void add_convolution_float_pixels(nb::module_& m) {
-  using Extents = std::pair<Index, Index>;
   nb::class_<FloatPixelConvolution>(m, "PixelConvolution")
-      .def("__init__",
-           [](FloatPixelConvolution* self, Index images, Index channels, Extents inputs, Index outputs,
-              Index groups, Extents kernel, Extents stride, Extents pad, Extents dilation,
-              Extents out, bool planes) {
-             new (self) FloatPixelConvolution(
-                 ConvolutionShape{images, channels, inputs.first, inputs.second, outputs, groups,
-                                  tap(kernel), tap(stride), tap(pad), tap(dilation), tap(out)},
-                 planes);
-           },
+      .def("__init__", &construct_convolution<FloatPixelConvolution, bool>,
            nb::call_guard<nb::gil_scoped_release>())
       .def("packed_size", &FloatPixelConvolution::packed_size)
       .def("packed_form", &FloatPixelConvolution::packed_form)

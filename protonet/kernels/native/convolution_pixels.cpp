@@ -279,23 +279,12 @@ class PixelConvolution {
   Index sets_ = 1;
 };
 
-Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
-
 }  // namespace
 
 void add_convolution_pixels(nb::module_& outer) {
   nb::module_ m = nb::cast<nb::module_>(outer.attr("bfloat16"));
-  using Extents = std::pair<Index, Index>;
   nb::class_<PixelConvolution>(m, "PixelConvolution")
-      .def("__init__",
-           [](PixelConvolution* self, Index images, Index channels, Extents inputs, Index outputs,
-              Index groups, Extents kernel, Extents stride, Extents pad, Extents dilation,
-              Extents out, bool planes) {
-             new (self) PixelConvolution(
-                 ConvolutionShape{images, channels, inputs.first, inputs.second, outputs, groups,
-                                  tap(kernel), tap(stride), tap(pad), tap(dilation), tap(out)},
-                 planes);
-           },
+      .def("__init__", &construct_convolution<PixelConvolution, bool>,
            nb::call_guard<nb::gil_scoped_release>())
       .def("packed_form", &PixelConvolution::packed_form)
       .def("packed_size", &PixelConvolution::packed_size, "Of packed weights, in words.")

@@ -22,6 +22,12 @@ struct ConvolutionShape {
   Index y_group(Index g) const { return g * group_outputs() * places(); }
   Index w_group(Index g) const { return g * group_outputs() * group_channels() * taps(); }
 
+  // Whether windows are squares of adjacent values at stride 1, and none is all padding.
+  bool has_squares(Index side) const {
+    return kernel.y == side && kernel.x == side && stride.y == 1 && stride.x == 1 &&
+           dilation.y == 1 && dilation.x == 1 && pad.y < side && pad.x < side;
+  }
+
   // The taps of a window over x.
   Gather gather() const {
     std::vector<Tap> read;
@@ -31,6 +37,16 @@ struct ConvolutionShape {
     return Gather(height, width, out.y, out.x, stride, read);
   }
 };
+
+// Constructs a C over a shape as Python passes it, with what else it takes.
+template <class C, class... More>
+void construct_convolution(C* self, Index images, Index channels, Extents inputs, Index outputs,
+                           Index groups, Extents kernel, Extents stride, Extents pad,
+                           Extents dilation, Extents out, More... more) {
+  new (self) C(ConvolutionShape{images, channels, inputs.first, inputs.second, outputs, groups,
+                                tap(kernel), tap(stride), tap(pad), tap(dilation), tap(out)},
+               more...);
+}
 
 // y from x and w; or, for the backward pass, dx from dy and w.
 class Way {

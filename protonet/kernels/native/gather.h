@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "edges.h"
@@ -24,6 +25,10 @@ struct Segment {
 struct Tap {
   Index y, x;
 };
+
+// Of two axes, as Python passes them.
+using Extents = std::pair<Index, Index>;
+inline Tap tap(Extents pair) { return {pair.first, pair.second}; }
 
 class Gather {
  public:

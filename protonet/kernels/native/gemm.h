@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "vec.h"
@@ -54,14 +55,14 @@ void multiply_tile(Index depth, const float* a, const float* b, float* tile, boo
   }
 }
 
-// The same for `rows` rows and `columns` columns, kColumns or half of that.
-template <bool kAhead = false>
-void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
-                     float* tile, bool go_on, const float* ahead = nullptr) {
-  switch (columns == kColumns ? rows : -rows) {
-#define CASE(R)                                                                               \
-  case R: return multiply_tile<R, kVectors, kAhead>(depth, a, b, tile, go_on, ahead);         \
-  case -R: return multiply_tile<R, kVectors / 2, kAhead>(depth, a, b, tile, go_on, ahead);
+// body(R) for R = `rows`, from 1 to kRows, as a constant. A body that holds copies of its arguments
+// keeps them in registers; the short sums of Winograd still lose by it, and have a switch of their
+// own.
+template <class Body>
+void with_rows(Index rows, Body&& body) {
+  switch (rows) {
+#define CASE(R) \
+  case R: return body(std::integral_constant<Index, R>{});
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)
@@ -71,6 +72,16 @@ void multiply_panels(Index rows, Index columns, Index depth, const float* a, con
 #endif
 #undef CASE
   }
+}
+
+// The same as multiply_tile for `rows` rows and `columns` columns, kColumns or half of that.
+template <bool kAhead = false>
+void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
+                     float* tile, bool go_on, const float* ahead = nullptr) {
+  with_rows(rows, [=](auto r) {
+    if (columns == kColumns) multiply_tile<r, kVectors, kAhead>(depth, a, b, tile, go_on, ahead);
+    else multiply_tile<r, kVectors / 2, kAhead>(depth, a, b, tile, go_on, ahead);
+  });
 }
 
 // `count` columns divided into strips of kColumns; the last one is half as wide if that suffices.

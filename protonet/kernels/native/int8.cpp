@@ -198,28 +198,25 @@ class Int8Convolution {
   std::vector<std::int8_t> weights_;
 };
 
-Tap tap(std::pair<Index, Index> pair) { return {pair.first, pair.second}; }
-
 }  // namespace
 
 #endif
 
 void add_int8(nb::module_& m) {
 #if defined(__AVX512F__)
-  using Pair = std::pair<Index, Index>;
   nb::class_<Int8Convolution>(m, "Int8Convolution")
       .def("__init__",
-           [](Int8Convolution* self, Index images, Index channels, Pair inputs, Index outputs,
-              Index groups, Pair kernel, Pair stride, Pair pad, Pair dilation, Pair out,
+           [](Int8Convolution* self, Index images, Index channels, Extents inputs, Index outputs,
+              Index groups, Extents kernel, Extents stride, Extents pad, Extents dilation,
+              Extents out,
               std::pair<float, int> source, std::pair<float, int> target, bool takes_codes,
               bool gives_codes) {
-             new (self) Int8Convolution(
-                 ConvolutionShape{images, channels, inputs.first, inputs.second, outputs, groups,
-                                  tap(kernel), tap(stride), tap(pad), tap(dilation), tap(out)},
-                 Ends{{source.first, source.second},
-                      {target.first, target.second},
-                      takes_codes,
-                      gives_codes});
+             construct_convolution(self, images, channels, inputs, outputs, groups, kernel, stride,
+                                   pad, dilation, out,
+                                   Ends{{source.first, source.second},
+                                        {target.first, target.second},
+                                        takes_codes,
+                                        gives_codes});
            },
            nb::call_guard<nb::gil_scoped_release>())
       .def("prepare", &Int8Convolution::prepare, nb::call_guard<nb::gil_scoped_release>())

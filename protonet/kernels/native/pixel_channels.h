@@ -104,8 +104,6 @@ inline void prefetch(const T* p) {
   _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
 }
 
-using Extents = std::pair<Index, Index>;
-
 struct Grid {
   Index images, channels;
   Tap in, kernel, stride, pad, dilation, out;
@@ -155,7 +153,6 @@ struct Grid {
 template <class C>
 void construct_over(C* self, Index images, Index channels, Extents in, Extents kernel,
                     Extents stride, Extents pad, Extents dilation, Extents out) {
-  const auto tap = [](Extents e) { return Tap{e.first, e.second}; };
   new (self) C(Grid{images, channels, tap(in), tap(kernel), tap(stride), tap(pad), tap(dilation),
                     tap(out)});
 }

@@ -58,19 +58,10 @@ void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, 
 inline void multiply_pixels(Index rows, Index columns, const std::vector<PixelPiece>& pieces,
                             const float* a, Index place, const float* b, float* tile,
                             const float* ahead) {
-  switch (columns == kColumns ? rows : -rows) {
-#define CASE(R)                                                                              \
-  case R: return multiply_pixel_tile<R, kVectors>(pieces, a, place, b, tile, ahead);         \
-  case -R: return multiply_pixel_tile<R, kVectors / 2>(pieces, a, place, b, tile, ahead);
-    CASE(1) CASE(2) CASE(3) CASE(4)
-#if defined(__AVX2__)
-    CASE(5) CASE(6)
-#endif
-#if defined(__AVX512F__)
-    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-#endif
-#undef CASE
-  }
+  with_rows(rows, [=, &pieces](auto r) {
+    if (columns == kColumns) multiply_pixel_tile<r, kVectors>(pieces, a, place, b, tile, ahead);
+    else multiply_pixel_tile<r, kVectors / 2>(pieces, a, place, b, tile, ahead);
+  });
 }
 
 // Up to kColumns adjacent outputs of places.
