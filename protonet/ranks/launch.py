@@ -65,10 +65,11 @@ def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> End
             env={**os.environ, **_terminal(), SIGNS: signs},
         ) as process,
         passing_on(process),
-        _Watch(Path(signs), count) as watch,
     ):
-        told = _Launcher(process).told()
-        return _ended(process.wait(), told, watch, remedy)
+        with _Watch(Path(signs), count) as watch:
+            told = _Launcher(process).told()
+            code = process.wait()
+        return _ended(code, told, watch, remedy)
 
 
 def _terminal() -> Mapping[str, str]:
@@ -170,23 +171,31 @@ class _Watch:
 
     def _watch(self) -> None:
         pids: dict[int, int] = {}
-        poll = select.poll()
         try:
-            while not self._over.is_set() and self.first is None:
-                if len(pids) < self._count:
-                    for sign in self._signs.iterdir():
-                        pid = int(sign.name)
-                        if pid not in pids.values() and sign.stat().st_size:
-                            descriptor = os.pidfd_open(pid)
-                            pids[descriptor] = pid
-                            poll.register(descriptor, select.POLLIN)
-                ready = poll.poll(50)
-                self.first = pids[ready[0][0]] if ready else None
+            # Its events come in the order in which ranks ended, however late this thread looks.
+            with select.epoll() as events:
+                while self.first is None:
+                    over = self._over.is_set()
+                    if len(pids) < self._count:
+                        self._register(events, pids)
+                    ended = events.poll(0 if over else 0.05, maxevents=1)
+                    self.first = pids[ended[0][0]] if ended else None
+                    if over:
+                        return
         except (OSError, AttributeError):  # it has ended already; no Linux
             return
         finally:
             for descriptor in pids:
                 os.close(descriptor)
+
+    def _register(self, events: select.epoll, pids: dict[int, int]) -> None:
+        """Watch the ranks which have left their sign meanwhile."""
+        for sign in self._signs.iterdir():
+            pid = int(sign.name)
+            if pid not in pids.values() and sign.stat().st_size:
+                descriptor = os.pidfd_open(pid)
+                pids[descriptor] = pid
+                events.register(descriptor, select.EPOLLIN)
 
 
 def _ended(code: int, told: bytes, watch: _Watch, remedy: str) -> Ended:

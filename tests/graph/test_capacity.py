@@ -77,13 +77,13 @@ def test_a_net_beyond_the_machine_is_refused_before_it_takes_memory(tmp_path: Pa
     path = tmp_path / "net.prototxt"
     path.write_text(text)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DeviceError, match=r'layer "ip0" \(InnerProduct\) needs 8.0 GiB') as caught:
         pycaffe.Net(str(path), TEST)
     assert f"{path}:2:1: " in str(caught.value)
     with pytest.raises(DeviceError, match="that device 'cpu' has"):
         Net(plan_of(text, TRAIN), Device())
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     tracemalloc.stop()
 

@@ -78,9 +78,9 @@ def test_spread() -> None:
 def test_places_are_looked_for_where_they_can_be() -> None:
     most = 2**31 - 1
     windows = windows_of(((8, 8), (most, 1), (most, 1), (most - 1, 0), (1, 1)))
-    start = time.perf_counter()
+    start = time.process_time()
     assert [index for index, _, _ in windows.places] == [*((k, 0) for k in range(7)), (most - 1, 0)]
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,9 @@ def test_an_estimate_takes_neither_time_nor_memory(fields: str) -> None:
     if "kernel_size" in fields:
         layer = layer.replace("kernel_size: 3 ", "")
     plan = plan_net(read_net(Source("net.prototxt", text_of(IMAGE, layer))), phase=TEST)
-    start = time.perf_counter()
+    start = time.process_time()
     estimate(plan, gradients=True)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_field_is_a_number_of_32_bits_and_not_negative() -> None:

@@ -17,9 +17,9 @@ LAYER = 'layer { name: "n%d" type: "Power" bottom: "a"\n  top: "b" power_param {
 def test_a_long_text_is_read_fast() -> None:
     text = "".join(LAYER % i for i in range(3500))
     assert text.count("\n") == 7000
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(read_net(Source("long", text)).net.layer) == 3500
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_mistake_is_shown_with_its_line_and_a_caret() -> None:
@@ -47,11 +47,11 @@ def test_a_mistake_is_shown_with_its_line_and_a_caret() -> None:
     ],
 )
 def test_hostile_texts_end_soon_in_a_mistake(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(NetworkError) as caught:
         read_net(Source("net", text))
     assert caught.value.mistakes
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_layers_without_type_are_mistakes() -> None:

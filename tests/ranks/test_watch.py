@@ -31,15 +31,15 @@ watching = watch.Watch(comm.Dup(), HOSTS, told, told, PATIENCE)
 
 def test_a_rank_that_stands_still_for_long_is_lost(tmp_path: Path) -> None:
     """Its neighbours notice, and tell the others; those of its own machine would wait for ever."""
-    program = WATCHED.replace("HOSTS", '["a", "a", "a", "b"]').replace("PATIENCE", "1")
+    program = WATCHED.replace("HOSTS", '["a", "a", "a", "b"]').replace("PATIENCE", "2")
     told = on_ranks(
         4,
         program
         + """
 if rank == 3:
-    stop(3)
+    stop(5)
 else:
-    assert over.wait(10)
+    assert over.wait(30)
 os.write(1, f"{rank}: {found}\\n".encode())
 comm.Barrier()
 if rank == 0:
@@ -49,7 +49,7 @@ time.sleep(10)
 """,
         tmp_path,
     )
-    message = "rank 3 on b cannot be reached: nothing was heard of it for 1 seconds"
+    message = "rank 3 on b cannot be reached: nothing was heard of it for 2 seconds"
     first, second, third, _ = sorted(told.splitlines())
     # Whoever of the neighbours notices first tells the others, which then have no message.
     assert second == "1: [()]"
@@ -59,7 +59,7 @@ time.sleep(10)
 
 def test_a_link_between_machines_that_are_no_neighbours(tmp_path: Path) -> None:
     """Of four in a ring, the first and the third: both notice, and tell the others."""
-    program = WATCHED.replace("HOSTS", '["a", "b", "c", "d"]').replace("PATIENCE", "1")
+    program = WATCHED.replace("HOSTS", '["a", "b", "c", "d"]').replace("PATIENCE", "2")
     told = on_ranks(
         4,
         program.replace("comm.Dup()", "Cut(comm.Dup())").replace(
@@ -75,7 +75,7 @@ class Cut:
 watching =""",
         )
         + """
-assert over.wait(10)
+assert over.wait(30)
 os.write(1, f"{rank}: {found}\\n".encode())
 comm.Barrier()
 if rank == 0:
@@ -86,7 +86,7 @@ time.sleep(10)
         tmp_path,
     )
     first, second, third, fourth = sorted(told.splitlines())
-    lost = "rank {} on {} cannot be reached: nothing was heard of it for 1 seconds"
+    lost = "rank {} on {} cannot be reached: nothing was heard of it for 2 seconds"
     assert (second, fourth) == ("1: [()]", "3: [()]")
     # Whoever notices first tells the ring, which tells the other.
     assert first in (f"0: [{each}]" for each in ((lost.format(2, "c"),), ()))
@@ -96,7 +96,7 @@ time.sleep(10)
 
 def test_a_slow_rank_is_waited_for_and_all_leave_together(tmp_path: Path) -> None:
     """Also the one that stood still: it has heard nothing meanwhile."""
-    program = WATCHED.replace("HOSTS", '["a", "b", "b"]').replace("PATIENCE", "2")
+    program = WATCHED.replace("HOSTS", '["a", "b", "b"]').replace("PATIENCE", "3")
     told = on_ranks(
         3,
         program
@@ -104,7 +104,7 @@ def test_a_slow_rank_is_waited_for_and_all_leave_together(tmp_path: Path) -> Non
 if rank == 1:
     stop(0.8)
 elif rank == 2:
-    time.sleep(2.3)  # busy: its thread tells that it runs
+    time.sleep(3.3)  # busy: its thread tells that it runs
 watching.leave()
 os.write(1, f"{rank} {found} {watching._thread.is_alive()}\\n".encode())
 """,

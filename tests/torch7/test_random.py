@@ -183,10 +183,10 @@ def test_skipped_numbers() -> None:
 
 def test_a_million_numbers_are_drawn_in_well_under_a_second() -> None:
     random, many = Generator(1), empty(1000, 1000)
-    start = time.perf_counter()
+    start = time.process_time()
     random.draw(many, "normal", 0, 1)
     mean = float(many.array.mean())
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert abs(mean) < 0.01
 
 

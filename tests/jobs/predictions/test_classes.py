@@ -56,8 +56,8 @@ def test_many_images_of_many_classes_are_quick() -> None:
     about = About(1, "prob", Path("x"), classes=tuple(map(str, range(100))), count=50_000)
     found = ClassPredictions(StoredPredictions(about, scores, truths, ranked, names))
     assert found.wrong.size > 40_000  # computed once
-    began = time.perf_counter()
+    began = time.process_time()
     for offset in range(0, 48_000, 4_800):
         assert len(found.images(found.wrong[offset : offset + 24])) == 24
     assert found.cell(3, 4).size > 0
-    assert time.perf_counter() - began < 3, "ten pages, on a busy machine"
+    assert time.process_time() - began < 3, "ten pages, on a busy machine"

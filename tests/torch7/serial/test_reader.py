@@ -96,14 +96,14 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_with_its_offset(name: str) -> None:
     data, offset, message = HOSTILE[name]
-    start = time.perf_counter()
+    start = time.process_time()
     tracemalloc.start()
     with pytest.raises(FormatError, match=message) as refused:
         serial.read(data, name="x.t7")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert str(refused.value).startswith(f"x.t7: byte {offset}: ")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert peak < 4 << 20
 
 
@@ -152,10 +152,10 @@ def test_depth_and_references_take_no_more_time_than_their_bytes() -> None:
         for index in range(1, 10_000)
     )
     again = b"".join(struct.pack("<id", 1, index) + ints(4, 2) for index in range(30_000))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(FormatError, match=r"byte \d+"):
         serial.read(begin + ints(3, 1, 30_001) + again)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_what_is_no_file_of_torch(tmp_path: Path) -> None:

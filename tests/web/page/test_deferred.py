@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ ui.run(port=int(sys.argv[1]), show=False, reload=False)
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=2):
+        with urllib.request.urlopen(address, timeout=20):
             return True
     except OSError:
         return False
@@ -58,10 +57,10 @@ def test_a_page_does_not_wait_for_its_content(browser: Any, tmp_path: Path) -> N
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: answers(f"{address}/wrong"), "the server")
-        began = time.monotonic()
-        with urllib.request.urlopen(address, timeout=20) as answer:
-            assert answer.status == 200
-        assert time.monotonic() - began < 2
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            sent = answer.read()
+        assert b"Looking ..." in sent
+        assert b"and an end" not in sent
         page = browser.new_page()
         page.goto(address)
         page.get_by_text("Looking ...").wait_for()
