@@ -14,7 +14,7 @@ from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.proto.diagnose import diagnose, place_of
 from protonet.proto.language import lua_position
 from protonet.proto.lexical import Reading, as_python_reads
-from protonet.proto.path_fields import path_findings
+from protonet.proto.paths import path_findings
 from protonet.proto.source import SIZE_LIMIT, NetDefinition, Source, Where
 from protonet.proto.upgrade import upgrade, upgrade_solver
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from google.protobuf.message import Message
 
 from protonet.blob import Shape
 from protonet.device import Device
@@ -45,7 +42,8 @@ from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, TRAIN
 from protonet.proto.ignored import ignored_fields
 from protonet.proto.language import is_lua
-from protonet.proto.text import NetDefinition, Source, Where
+from protonet.proto.paths import OF_LAYERS, paths_in
+from protonet.proto.text import NetDefinition, Source
 from protonet.sizes import byte_count
 from protonet.web.datasets import Databases
 from protonet.web.workspace import Workspace
@@ -53,17 +51,8 @@ from protonet.web.workspace import Workspace
 _LUA = 0.6
 """The part of the time of a check that a Lua definition may run: an endless loop tells its line."""
 NAME, NAME_LUA = "net.prototxt", "net.lua"
-_FILES = frozenset(
-    {"source", "mean_file", "root_folder", "file_name", "label_map_file", "name_size_file",
-     "output_directory", "save_file", "det_db_param"}
-)  # fmt: skip
-"""Fields of layers that name files."""
-
-_LISTS = (
-    *("DenseImageData", "HDF5Data", "ImageData", "ImageLabelmapData", "ImageSegData"),
-    *("VideoData", "WindowData", "WindowSegData", "ImageGtData", "DetectionData", "EvalData"),
-)
-"""Layers whose source names other files."""
+_NO_LISTS = frozenset({"data_param", "infogain_loss_param"})
+"""Messages of layers whose source does not name other files."""
 
 _WRITERS = ("HDF5Output",)
 
@@ -310,28 +299,18 @@ def _outside(definition: NetDefinition, workspace: Workspace) -> Iterator[Mistak
         if layer.type in _WRITERS:
             text = told + "writes files, which this server does not allow"
             yield definition.source.mistake((*origin, "type"), text)
-        for path, name in _named_files(layer, origin):
+        for each in paths_in(layer, OF_LAYERS, origin):
             # Sources of Data layers are replaced by the data set.
-            if layer.type in DATA and path[-1] == "source":
+            is_source = each.name == "source"
+            if layer.type in DATA and is_source:
                 continue
             try:
-                found = workspace.inside(name)
-                if layer.type in _LISTS and found.is_relative_to(workspace.folder):
+                found = workspace.inside(each.path)
+                is_list = is_source and each.where[-2] not in _NO_LISTS
+                if is_list and found.is_relative_to(workspace.folder):
                     raise UsageError(
-                        f"{name}: is a list of other files; such lists are only read from --allow "
-                        "folders, which have no uploads"
+                        f"{each.path}: is a list of other files; such lists are only read from "
+                        "--allow folders, which have no uploads"
                     )
             except UsageError as error:
-                yield definition.source.mistake(path, told + str(error))
-
-
-def _named_files(message: Message, path: Where) -> Iterator[tuple[Where, str]]:
-    for descriptor, value in message.ListFields():
-        here: Where = (*path, descriptor.name)
-        if descriptor.message_type is not None:
-            many: Any = value if descriptor.is_repeated else [value]
-            for index, each in enumerate(many):
-                below = (*here, index) if descriptor.is_repeated else here
-                yield from _named_files(each, below)
-        elif descriptor.name in _FILES and isinstance(value, str) and value:
-            yield here, value
+                yield definition.source.mistake(each.where, told + str(error))

@@ -80,6 +80,9 @@ def test_mistakes_with_data(workspace: Workspace, gradients: Path) -> None:
     [
         ('type: "ImageData" top: "i" image_data_param { source: "jobs/x/uploaded/labels.csv" }',
          "is a list of other files"),
+        ('type: "VideoData" top: "i" video_data_param { source: "jobs/x/uploaded/labels.csv" }',
+         "is a list of other files"),
+        ('type: "Mean" bottom: "data" mean_param { file: "/etc/passwd" }', "outside"),
         ('type: "Python" bottom: "data" python_param { module: "os" layer: "X" }', "Python"),
         ('type: "ImageData" top: "i" image_data_param { source: "/etc/passwd" }', "outside"),
         ('type: "HDF5Data" top: "i" hdf5_data_param { source: "../../list.txt" }', "outside"),

@@ -33,7 +33,7 @@ def fingerprint(path: Path) -> Fingerprint:
 
     Of a file above 64 MiB the first and the last 32 MiB are hashed.
     """
-    file = path / DATA_FILE if path.is_dir() else path
+    file = _file_of(path)
     size = file.stat().st_size
     digest = hashlib.sha256()
     with file.open("rb") as stream:
@@ -52,7 +52,11 @@ def fingerprint_text(source: Source) -> Fingerprint:
     return Fingerprint(source.name, len(data), hashlib.sha256(data).hexdigest())
 
 
-def fingerprints(databases: Iterable[str]) -> tuple[Fingerprint, ...]:
-    """The fingerprints of databases, for run.json."""
-    folders = [Path(source) for source in databases]
-    return tuple(fingerprint(folder) for folder in folders if (folder / DATA_FILE).is_file())
+def fingerprints(paths: Iterable[str]) -> tuple[Fingerprint, ...]:
+    """The fingerprints of those of the databases and files that are there, for run.json."""
+    found = map(Path, paths)
+    return tuple(fingerprint(path) for path in found if _file_of(path).is_file())
+
+
+def _file_of(path: Path) -> Path:
+    return path / DATA_FILE if path.is_dir() else path

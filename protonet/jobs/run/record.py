@@ -56,8 +56,9 @@ class RunRecord:
     ``image_shape`` (channels, height, width) and ``transform`` are for inference, None without a
     deploy net. ``prolonged`` are the changes of length; ``solver_to_write`` is a solver.prototxt
     that is still to be written. ``began_with`` is the .solverstate of another training from which
-    this one started. ``shards`` are databases that ranks have of their own. ``status`` is init,
-    run, done, abort or error.
+    this one started. ``databases`` are those that layers read, and
+    other files; ``shards`` those that ranks have of their own. ``status`` is init, run, done, abort
+    or error.
     """
 
     settings: RunSettings | SolverSettings

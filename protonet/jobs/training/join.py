@@ -12,7 +12,7 @@ import protonet
 from protonet.data.shards import Survey
 from protonet.device import Device
 from protonet.errors import DataError, DeviceError, TrainingError, UsageError
-from protonet.jobs.definitions.paths import databases_of, shards_of
+from protonet.jobs.definitions.paths import inputs_of, shards_of
 from protonet.jobs.run.directory import RunDirectory
 from protonet.jobs.run.fingerprint import Fingerprint, fingerprint_text, fingerprints
 from protonet.jobs.run.settings import RunSettings, SolverSettings
@@ -50,7 +50,7 @@ class Outcome:
 @dataclass(frozen=True)
 class Invitation:
     """What rank 0 tells the others: the run, its settings, the state to continue from; and what
-    they must have as well: the version of protonet, the net and the databases.
+    they must have as well: the version of protonet, the net, and what it reads.
     """
 
     run: Path
@@ -156,10 +156,10 @@ def watch(ranks: Communicator, tell: Tell, remedy: str = RESUMABLE) -> None:
 
 
 def _inputs(run: RunDirectory) -> tuple[Fingerprint, ...]:
-    """The net of a run and its databases, as this rank sees them."""
+    """The net of a run and what it reads, as this rank sees them."""
     source = Source.read(run.train_val)
-    databases = fingerprints(databases_of([read_net(source).net]))
-    return (fingerprint_text(source), *databases)
+    files = fingerprints(inputs_of([read_net(source).net]))
+    return (fingerprint_text(source), *files)
 
 
 def _shards(run: RunDirectory, ranks: Communicator) -> list[Fingerprint]:

@@ -43,7 +43,7 @@ from protonet.jobs.definitions.network import (
     only_validates,
     val_batch_size,
 )
-from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
+from protonet.jobs.definitions.paths import inputs_of, with_absolute_paths
 from protonet.jobs.definitions.solver import PREFIX, make_solver, refuse_torch7_snapshots
 from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles
@@ -106,7 +106,7 @@ def write_run(
             name=run.path.name,
             beyond=split(solver)[1],
             texts=(fingerprint_text(pasted.source),),
-            databases=fingerprints(databases_of([train_val.net])),
+            databases=fingerprints(inputs_of([train_val.net])),
             **transform,
         )
     )

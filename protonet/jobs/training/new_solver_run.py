@@ -10,7 +10,7 @@ from protonet.formats.atomic import write_atomic
 from protonet.graph.planning import plan_net
 from protonet.jobs.checks.box_files import store_label_map
 from protonet.jobs.definitions.inputs import image_layers
-from protonet.jobs.definitions.paths import databases_of, with_absolute_paths
+from protonet.jobs.definitions.paths import inputs_of, with_absolute_paths
 from protonet.jobs.definitions.solver_extensions import heading, split
 from protonet.jobs.definitions.solver_files import SolverFiles, State
 from protonet.jobs.run.directory import RunDirectory
@@ -60,7 +60,7 @@ def write_solver_run(
             hdf5=files.solver.snapshot_format == SolverParameter.HDF5,
             beyond=split(settled.solver)[1],
             texts=(fingerprint_text(source), fingerprint_text(files.train.source)),
-            databases=fingerprints(databases_of(nets)),
+            databases=fingerprints(inputs_of(nets)),
             **transform,
         )
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protonet.errors import DataError, UsageError
 from protonet.formats.atomic import write_atomic
-from protonet.jobs.definitions.paths import databases_of
+from protonet.jobs.definitions.paths import databases_of, inputs_of
 from protonet.jobs.definitions.solver_extensions import merge
 from protonet.jobs.definitions.solver_files import SolverFiles
 from protonet.jobs.run.directory import RunDirectory
@@ -104,10 +104,10 @@ def _check_sources(nets: Iterable[NetParameter], options: Mapping[str, str], adv
 
 
 def _changes(record: RunRecord, nets: Iterable[NetParameter]) -> tuple[str, ...]:
-    """Notes on databases that have changed since the run began."""
+    """Notes on databases and files that have changed since the run began."""
     before = record.databases
     return tuple(
         f"{now.path} has changed since the run began, so the result may differ"
-        for now in fingerprints(databases_of(nets))
+        for now in fingerprints(inputs_of(nets))
         if before and not any(now.is_of(other) for other in before)
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protonet.jobs.definitions.paths import with_absolute_paths
+from protonet.jobs.definitions.paths import databases_of, inputs_of, with_absolute_paths
 from tests.jobs.nets import net_of
 
 TEXT = """
@@ -34,3 +34,7 @@ def test_names_are_looked_up_here_then_beside_the_text(
     assert pasted.net.layer[0].data_param.source == "db"
     assert found.origins == pasted.origins
     assert not loss.HasField("data_param")
+    assert databases_of([found.net]) == [str(here / "db")]
+    assert inputs_of([found.net]) == [
+        str(beside / "m"), str(here / "db"), "absent", str(beside / "h")
+    ]  # fmt: skip

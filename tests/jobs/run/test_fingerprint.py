@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from protonet.jobs.run.fingerprint import Fingerprint, fingerprint, fingerprint_text
+from protonet.jobs.run.fingerprint import Fingerprint, fingerprint, fingerprint_text, fingerprints
 from protonet.proto.text import Source
 
 
@@ -22,6 +22,15 @@ def test_fingerprints_of_files_and_databases(
     monkeypatch.setattr("protonet.jobs.run.fingerprint._HASHED", 4)
     assert fingerprint(tmp_path).sha256 == hashlib.sha256(b"0189").hexdigest()
     assert fingerprint(tmp_path).hashed == 4
+
+
+def test_of_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "folder").mkdir()
+    for name in ("db/data.mdb", "list.txt"):
+        (tmp_path / name).write_text(name)
+    names = [str(tmp_path / name) for name in ("list.txt", "absent", "folder", "db")]
+    assert [each.path for each in fingerprints(names)] == [names[0], names[3]]
 
 
 def test_fingerprint_of_a_text() -> None:

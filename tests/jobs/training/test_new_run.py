@@ -84,6 +84,7 @@ def test_run_json_knows_the_inputs(gradients: Path, tmp_path: Path) -> None:
     record = run.record()
     assert record.status == "init"
     assert [Path(each.path).name for each in record.databases] == [
+        "mean.binaryproto",
         "train_images",
         "train_labels",
         "val_images",

@@ -124,9 +124,9 @@ def test_a_run_of_solver_files_resumes_from_anywhere(
     assert run.original_solver.read_text() == path.read_text()
     copied = read_solver(Source.read(run.solver))
     assert (copied.train_net, list(copied.test_net)) == ("train_val.prototxt", ["test_0.prototxt"])
+    names = ("train_images", "train_labels", "val_images", "val_labels", "train_mean.binaryproto")
     assert {each.path for each in run.record().databases} == {
-        str((here / "data").resolve() / name)
-        for name in ("train_images", "train_labels", "val_images", "val_labels")
+        str((here / "data").resolve() / name) for name in names
     }
     whole = cut(outcome, here / "weights" / "w", 6)
     shutil.rmtree(here / "nets")
