@@ -19,6 +19,7 @@ from protonet.data.prefetch import InputTimes
 from protonet.data.transform import Transformer
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import TransformationParameter
+from protonet.ranks.communicator import Part
 
 _BATCHES = 2
 """Batches that are prefetched behind the one that is delivered next."""
@@ -160,6 +161,7 @@ class PairSource:
         shuffle, seed: the order.
         skip: pairs skipped once, at the start.
         threads: number of workers.
+        part: of every batch, the pairs that are delivered; None for all.
     """
 
     def __init__(
@@ -173,8 +175,9 @@ class PairSource:
         seed: int = 0,
         skip: int = 0,
         threads: int = 2,
+        part: Part | None = None,
     ) -> None:
-        self.batch_size = batch_size
+        self._part = part or Part(0, batch_size, batch_size)
         self.times = InputTimes()
         self._pairs, self._transform, self._encode = pairs, transform, encode
         self._index_sampler = IndexSampler(len(pairs), shuffle=shuffle, seed=seed)
@@ -185,7 +188,7 @@ class PairSource:
 
     @property
     def position(self) -> int:
-        """Pairs delivered so far; setting it seeks in the stream."""
+        """Pairs of the stream so far, those of other ranks included; setting it seeks."""
         return self._position
 
     @position.setter
@@ -201,18 +204,20 @@ class PairSource:
         Raises:
             DataError: naming the pair that cannot be used.
         """
-        while len(self._in_flight) < (1 + _BATCHES) * self.batch_size:
-            self._in_flight.append(self._pool.submit(self._make, self._submitted))
-            self._submitted += 1
+        part = self._part
+        while len(self._in_flight) < (1 + _BATCHES) * part.count:
+            for place in range(part.whole)[part.places]:
+                self._in_flight.append(self._pool.submit(self._make, self._submitted + place))
+            self._submitted += part.whole
         began = time.perf_counter()
         try:
-            batch = [self._in_flight.popleft().result() for _ in range(self.batch_size)]
+            batch = [self._in_flight.popleft().result() for _ in range(part.count)]
         except BaseException:
             # The batch was not delivered, so seek back to it.
             self.position = self._position
             raise
         self.times.waited += time.perf_counter() - began
-        self._position += self.batch_size
+        self._position += part.whole
         return batch
 
     def close(self) -> None:

@@ -87,6 +87,7 @@ class PairData(StreamLayer):
         first = self.listed.read(0).image
         with naming_first_image(f"{self.listed.where(0, 1)}, is {shape_text(first.shape)}"):
             self._shape: Shape = self.transform.of(first.shape).output_shape
+        self.share_out()
 
     def make_transform(self) -> PairTransform:
         """Make the transformation of pairs."""
@@ -108,6 +109,7 @@ class PairData(StreamLayer):
             seed=context.seed,
             skip=skipped(param.rand_skip, context.seed),
             threads=context.threads,
+            part=self.part,
         )
 
     def measure(self, bottoms: Sequence[Array]) -> list[Shape]:

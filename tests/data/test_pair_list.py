@@ -13,6 +13,7 @@ from protonet.data.interpolation import Interpolation, resample
 from protonet.data.pair_list import PairList, PairSource, PairTransform
 from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import TEST, TRAIN, TransformationParameter
+from protonet.ranks.communicator import Part
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 4, 6, 3), np.uint8)
 LABELS = np.random.default_rng(1).integers(0, 12, (3, 4, 6), np.uint8)
@@ -110,3 +111,26 @@ def test_files_that_cannot_be(listed: Path) -> None:
         made.read(1)
     with pytest.raises(DataError, match=r"list.txt:4: .*2.png: the data is not an image"):
         made.read(2)
+
+
+def test_parts_of_batches_are_those_of_whole_ones(listed: Path) -> None:
+    """Also crops and mirrors, and after a seek; the others' pairs are not read."""
+    param = TransformationParameter(crop_size=3, mirror=True)
+
+    def source(part: Part | None = None) -> PairSource:
+        transform = PairTransform(param, TRAIN, seed=4, name="data")
+        return PairSource(pairs(listed), transform, lambda v: v, 5, shuffle=True, seed=1, part=part)
+
+    whole = source()
+    batches = [whole.take() for _ in range(4)]
+    for part in (Part(0, 3, 5), Part(3, 2, 5), Part(1, 2, 5, step=2)):
+        mine = source(part)
+        for start, expected in ((0, batches), (15, batches[3:])):
+            mine.position = start
+            for batch in expected:
+                for pair, other in zip(mine.take(), batch[part.places], strict=True):
+                    np.testing.assert_array_equal(pair.image, other.image)
+                    np.testing.assert_array_equal(pair.labels, other.labels)
+        assert mine.position == whole.position
+        mine.close()
+    whole.close()

@@ -14,7 +14,10 @@ from protonet.layers.memory_data import MemoryData
 from protonet.layers.streams import Skipping
 from protonet.ranks.communicator import Communicator
 
-_SHARED = "Data, AnnotatedData, ImageData, HDF5Data, VideoData and WindowData layers"
+_SHARED = (
+    "Data, AnnotatedData, ImageData, ImageSegData, DenseImageData, ImageLabelmapData, HDF5Data, "
+    "VideoData and WindowData layers"
+)
 
 
 def refuse_other_shapes(train: Plan, test: Plan) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from protonet import __version__ as protonet_version
 from protonet.errors import DataError, UsageError
@@ -52,6 +53,15 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
   loss_param { ignore_label: 3 } }
 layer { name: "accuracy" type: "Accuracy" bottom: "score" bottom: "label" top: "accuracy"
   include { phase: TEST } }
+"""
+PAIRS = """
+layer { name: "data" type: "ImageSegData" top: "data" top: "label" include { phase: TRAIN }
+  image_data_param { source: "pairs.txt" batch_size: 5 shuffle: true label_type: PIXEL }
+  transform_param { crop_size: 7 mirror: true scale: 0.004 } }
+layer { name: "score" type: "Convolution" bottom: "data" top: "score"
+  convolution_param { num_output: 2 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  loss_param { ignore_label: 255 } }
 """
 SOLVER = """
 net: "net.prototxt" type: "SGD" base_lr: 0.05 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed"
@@ -106,6 +116,31 @@ def test_random_numbers_belong_to_the_item(folder: Path) -> None:
         for ours, alone in zip(tests[ranks], tests[0], strict=True):
             assert ours["loss"] == pytest.approx(alone["loss"], rel=1e-5)
             assert ours["outputs"] == pytest.approx(alone["outputs"], rel=1e-5)
+
+
+def test_pairs_of_images_are_shared_out(tmp_path: Path) -> None:
+    """The ignored pixels of each rank are another number."""
+    random = np.random.default_rng(0)
+    for place in range(7):
+        Image.fromarray(random.integers(0, 256, (9, 8, 3), np.uint8)).save(
+            tmp_path / f"{place}.png"
+        )
+        labels = random.choice([0, 1, 255], (9, 8), p=[0.2, 0.2, 0.6]).astype(np.uint8)
+        Image.fromarray(labels).save(tmp_path / f"{place}_labels.png")
+    lines = (f"{tmp_path}/{place}.png {tmp_path}/{place}_labels.png" for place in range(7))
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    (tmp_path / "net.prototxt").write_text(PAIRS)
+    for ranks in (1, 2, 3):
+        name = f"on_{ranks}"
+        text = SOLVER.replace("test_iter: 5 test_interval: 25", "").replace('"net"', f'"{name}"')
+        (tmp_path / f"{name}.prototxt").write_text(text)
+        trained(tmp_path, ranks, name)
+    alone, *others = (
+        weights_of(tmp_path, f"on_{ranks}_iter_100.caffemodel") for ranks in (1, 2, 3)
+    )
+    assert np.abs(alone).max() > 0.1
+    for ours in others:
+        np.testing.assert_allclose(ours, alone, atol=1e-5)
 
 
 def test_resumed_with_as_many_ranks_the_bits_are_the_same(folder: Path) -> None:
