@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -176,12 +177,12 @@ class Fused:
 
     layers: tuple[Layer, ...] = ()
 
-    @property
+    @cached_property
     def rectify(self) -> bool:
         """Whether the last of them is a rectifier."""
         return bool(self.layers) and self.layers[-1].traits.kind is Kind.RECTIFIER
 
-    @property
+    @cached_property
     def adds(self) -> bool:
         """Whether one of them adds the last bottom."""
         return any(layer.traits.kind is Kind.SUM for layer in self.layers)
