@@ -18,6 +18,7 @@ from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan, Step
 from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
+from protonet.kernels.kernel import Call
 from protonet.layers import Layer
 from protonet.layers.base import Reads, ReshapesTops
 from protonet.precision import is_low_precision
@@ -26,7 +27,6 @@ from protonet.ranks.communicator import Part
 if TYPE_CHECKING:
     from protonet.kernels.int8 import Coding
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
 StepCalls = tuple[int, list[Call]]
 """The index of a step and the calls that compute it: the layer's, between the casts of its
 arguments."""
@@ -70,13 +70,14 @@ class Calls:
         their shapes. Both may replace the later segments.
         """
         segments: list[list[StepCalls]] = [[]]
+        inner = {at for chain in self.layout.types.chains.values() for at in chain[:-1]}
 
         def end(index: int, following: Following) -> None:
             segments[-1].append((index, [(following, (index,))]))
             segments.append([])
 
         for index, step in enumerate(self.plan.steps):
-            if index in self.layout.views or step.type == "Input":
+            if index in self.layout.views or index in inner or step.type == "Input":
                 continue
             if step.dynamic:
                 end(index, follow)
@@ -90,6 +91,8 @@ class Calls:
         step, pass_ = self.plan.steps[index], _Pass(self, index, backward=False)
         if _is_idle(step):
             return []
+        if index in self.layout.types.chains:
+            return [self._at_once(self.layout.types.chains[index])]
         copyto, arrays = self.device.xp.copyto, self.arrays
         saving: list[Call] = [
             (copyto, (arrays.saved_data[value], arrays.data[value]))
@@ -98,6 +101,14 @@ class Calls:
         bottoms = pass_.inputs((*step.bottoms, *step.added), Role.BOTTOM)
         tops = pass_.outputs(step.tops, self._data(step.tops), Role.TOP)
         return saving + pass_.wrap(self.layers[index].forward, bottoms, tops)
+
+    def _at_once(self, chain: Sequence[int]) -> Call:
+        """The forward pass of a chain of convolutions."""
+        from protonet.layers.separable import Separable  # for nets with such layers only
+
+        first, last = self.plan.steps[chain[0]], self.plan.steps[chain[-1]]
+        made = Separable([self.layers[index] for index in chain])
+        return made.forward, (self._data((*first.bottoms, *last.added)), self._data(last.tops))
 
     def backward(self) -> list[StepCalls]:
         """The backward pass, last step first.

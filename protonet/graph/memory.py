@@ -98,6 +98,8 @@ def lay_out(
     joined = join(plan, types, data, holders, views) if packed and not gradients else Joined()
     views |= joined.steps
     sizes = [joined.size(place, held, types) for place, held in enumerate(holders)]
+    for value in _between(plan, types):
+        sizes[data.pop(value)] = 0
     diffs = _Diffs()
     if gradients:
         diffs = _place_diffs(plan, types, views, in_place, before=len(sizes))
@@ -140,7 +142,9 @@ def _packed(
     data, views, casts = layout.storage, layout.views, layout.casts
     spans = diff_live_ranges(plan, diff_holders)
     spans += [((backward_moment(plan, step),) * 2,) for step, _ in layout.partial_diffs]
-    liveness = data_live_ranges(plan, holders, data, views, gradients=gradients, recompute=False)
+    liveness = data_live_ranges(
+        plan, holders, data, views, gradients=gradients, recompute=False, chains=layout.types.chains
+    )
     shared = _in_arena(layout, liveness.live_ranges + spans + cast_live_ranges(plan, casts, {}))
     if not recompute:
         return shared
@@ -212,6 +216,14 @@ def _place_data(
                 storage[top] = len(holders)
                 holders.append([top])
     return storage, holders, views
+
+
+def _between(plan: Plan, types: Types) -> Iterable[Value]:
+    """The values between the steps of chains, which have no memory."""
+    inner = {index for chain in types.chains.values() for index in chain[:-1]}
+    for index, step in enumerate(plan.steps):
+        if index in inner or step.absorbed_by in inner:
+            yield from step.tops
 
 
 def _in_place(step: Step, place: int, types: Types) -> bool:

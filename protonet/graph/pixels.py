@@ -16,6 +16,7 @@ from protonet.blob import Pixels
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
+from protonet.graph.separable import separable
 from protonet.graph.types import Types
 from protonet.kernels.kernel import processor_of
 from protonet.kernels.pixels import NativeConvolvePixels, can_hold_pixels
@@ -52,7 +53,8 @@ def with_pixels(plan: Plan, device: Device, types: Types, *, keep_weights: bool)
             added = [value for value in step.added if can_hold_pixels(value.shape)]
             steps[index] = frozenset([*reads, *added, *writes])
             pixels.update(top for top in writes if top not in fixed)
-    return replace(types, pixels=frozenset(pixels), in_pixels=steps)
+    found = replace(types, pixels=frozenset(pixels), in_pixels=steps)
+    return replace(found, chains=separable(plan, found))
 
 
 def form_of(types: Types, index: int, step: Step) -> Pixels:

@@ -33,7 +33,8 @@ class Types:
     """``values`` are the types of values and their gradients that are not ``wide``; ``steps`` the
     types that steps compute in. Values in ``codes`` hold 8-bit codes, in the memory of floats, and
     the steps in ``integers`` take them. Values in ``pixels`` hold pixels (``graph.pixels``), and
-    ``in_pixels`` are the bottoms and tops of steps that must be pixels.
+    ``in_pixels`` are the bottoms and tops of steps that must be pixels. Of the last step of a
+    chain that runs at once, ``chains`` has all (``graph.separable``).
     """
 
     wide: Type
@@ -43,6 +44,7 @@ class Types:
     integers: frozenset[int] = frozenset()
     pixels: frozenset[Value] = frozenset()
     in_pixels: Mapping[int, frozenset[Value]] = field(default_factory=dict)
+    chains: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def of(self, value: Value) -> Type:
         """The type of a value and of its gradient."""

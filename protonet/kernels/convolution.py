@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, MutableMapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,26 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.combine import Combine
-from protonet.kernels.kernel import OTHERWISE, STORED, Algorithm, Condition, Kernel
+from protonet.kernels.kernel import OTHERWISE, STORED, Algorithm, Call, Condition, Kernel
 from protonet.kernels.windows import MODEST, Windows
 
 DEPTHWISE = Condition(
     "every channel is a group of its own", lambda channels, group: group == channels > 1
 )
 """Matrix products have nothing to gain then."""
+
+
+ConvolutionShape = tuple[Windows, int, int, int, int]
+"""Windows, items, channels, outputs and groups."""
+
+
+class Stage(NamedTuple):
+    """What a convolution does: its weights, and then a factor (1), a shift (0) and a ReLU."""
+
+    weights: Array
+    factor: Array | None
+    shift: Array | None
+    rectify: bool
 
 
 class Convolve(Kernel):
@@ -107,9 +120,19 @@ class Convolve(Kernel):
             self.forms[self._form] = self.device.aligned_bytes(size).view(self._packed_type)
         self._native.pack(w, self.forms[self._form])
 
+    def packed(self, w: Array) -> Array:
+        """The packed weights, those that are kept or else packed now."""
+        if not (self.keeps_weights and self.is_packed):
+            self.pack(w)
+        return self.forms[self._form]
+
     def forget_weights(self) -> None:
         """The weights have changed."""
         self.forms.clear()
+
+    def call(self, x: Array, stage: Stage, y: Array, addend: Array | None = None) -> Call | None:
+        """What ``forward`` calls, as long as weights are kept; None if that is not one function."""
+        return None
 
     def forward(
         self,
@@ -247,15 +270,20 @@ class NativeConvolve(Convolve, processor="native"):
             self.forward(x, w, bias, y, factor=factor)
             self.add(y, addend, rectify=rectify)
             return
-        given = () if addend is None else (addend,)
         if self._depthwise:
             self._native.forward(x, self._scaled_by(factor, w), bias, y, rectify)
-        elif self.keeps_weights and self._form:
-            if not self.is_packed:
-                self.pack(w)
-            self._native.forward_packed(x, self.forms[self._form], factor, bias, y, rectify, *given)
-        else:
-            self._native.forward(x, w, factor, bias, y, rectify, *given)
+            return
+        packs = self.keeps_weights and self._form
+        function = self._native.forward_packed if packs else self._native.forward
+        given = () if addend is None else (addend,)
+        function(x, self.packed(w) if packs else w, factor, bias, y, rectify, *given)
+
+    def call(self, x: Array, stage: Stage, y: Array, addend: Array | None = None) -> Call | None:
+        if self._depthwise or not (self.keeps_weights and self._form):
+            return None
+        w, factor, shift, rectify = stage
+        given = () if addend is None else (addend,)
+        return self._native.forward_packed, (x, self.packed(w), factor, shift, y, rectify, *given)
 
     @cached_property
     def _form(self) -> str:

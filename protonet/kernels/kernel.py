@@ -52,6 +52,10 @@ STORED = frozenset({"float32", "bfloat16"})
 """The types that compiled kernels of CPUs store values in."""
 
 
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+"""What to call, and with what."""
+
+
 class Kernel:
     """An array operation for fixed shapes: made once, when a net is built, and called often.
 

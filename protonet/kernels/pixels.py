@@ -16,11 +16,12 @@ import numpy as np
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.convolution import DEPTHWISE, Convolve
+from protonet.kernels.convolution import DEPTHWISE, Convolve, Stage
 from protonet.kernels.kernel import (
     OTHERWISE,
     STORED,
     Algorithm,
+    Call,
     Condition,
     Kernel,
     select_algorithm,
@@ -42,6 +43,13 @@ def planes_of(pixels: Array) -> Array:
     items, channels, height, width = pixels.shape
     planes: Array = pixels.reshape(items, height, width, channels).transpose(0, 3, 1, 2)
     return planes
+
+
+def distance(pixels: Array) -> int:
+    """How many values of an array of pixels are from one to the next."""
+    if pixels.flags.c_contiguous:
+        return int(pixels.shape[1])
+    return int(pixels.strides[3] // pixels.itemsize)
 
 
 def can_hold_pixels(shape: Shape | None) -> bool:
@@ -112,6 +120,7 @@ class ConvolvePixels(Convolve):
         super().__init__(device, dtype, windows, items, channels, outputs, group)
         self.channels, self.outputs, self.group = channels, outputs, group
         self.planes = planes
+        self.shape = (windows, items, channels, outputs, group)
 
     def forward(
         self,
@@ -200,16 +209,21 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         rectify: bool = False,
         addend: Array | None = None,
     ) -> None:
-        if not (self.keeps_weights and self.is_packed):
-            self.pack(w)
-        packed = self.forms[self._form]
-        if not self._by_channels:
-            pixel = self.outputs if y.flags.c_contiguous else y.strides[3] // y.itemsize
-            self._native.forward(x, packed, factor, bias, addend, y, pixel, rectify)
-            return
-        self._native.forward(x, packed, factor, bias, y, rectify and addend is None)
-        if addend is not None:
+        function, arguments = self._call(x, Stage(w, factor, bias, rectify), y, addend)
+        function(*arguments)
+        if self._by_channels and addend is not None:
             self.add(y, addend, rectify=rectify)
+
+    def call(self, x: Array, stage: Stage, y: Array, addend: Array | None = None) -> Call | None:
+        whole = self.keeps_weights and not (self._by_channels and addend is not None)
+        return self._call(x, stage, y, addend) if whole else None
+
+    def _call(self, x: Array, stage: Stage, y: Array, addend: Array | None) -> Call:
+        w, factor, shift, rectify = stage
+        given = (x, self.packed(w), factor, shift)
+        if self._by_channels:
+            return self._native.forward, (*given, y, rectify and addend is None)
+        return self._native.forward, (*given, addend, y, distance(y), rectify)
 
 
 class MaxPoolPixels(MaxPool):

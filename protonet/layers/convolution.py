@@ -9,7 +9,8 @@ from dataclasses import replace
 from protonet.blob import Array, Pixels, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
-from protonet.kernels.convolution import Convolve
+from protonet.kernels.convolution import ConvolutionShape, Convolve, Stage
+from protonet.kernels.kernel import Call
 from protonet.kernels.scaling import Scaling
 from protonet.kernels.windows import Windows, per_axis
 from protonet.layers.affine import AffineChain
@@ -71,7 +72,7 @@ class ConvolutionBase(SlidingWindow, PackingLayer):
             fillers.append(((outputs,), param.bias_filler, (_PARAM, "bias_filler")))
         return [filled_weight(*each) for each in fillers]
 
-    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
+    def kernel_for(self, shapes: Sequence[Shape]) -> ConvolutionShape:
         """Windows, items, input channels, output channels and groups."""
         raise NotImplementedError
 
@@ -153,29 +154,42 @@ class Convolution(ConvolutionBase):
         outputs = self.outputs_of(channels)
         return self.declare_shaped((outputs, channels // self.groups(channels), *kernel), outputs)
 
-    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
-        axis = self.channel_axis(shapes)
-        items, channels = math.prod(shapes[0][:axis]), shapes[0][axis]
-        windows = self.windows(shapes[0][axis + 1 :])
+    def kernel_for(self, shapes: Sequence[Shape]) -> ConvolutionShape:
+        axis, shape = self.channel_axis(shapes), shapes[0]
+        items, channels, windows = (
+            math.prod(shape[:axis]),
+            shape[axis],
+            self.windows(shape[axis + 1 :]),
+        )
         return windows, items, channels, self.outputs_of(channels), self.groups(channels)
 
     def build(self, shapes: Sequence[Shape]) -> None:
         super().build(shapes)
         self.pack_with(self._convolve)
-        how = (self.device, self.real, self.flat(shapes)[1], self.fused.layers)
-        self._chain = AffineChain(*how, keep=self.keeps_weights)
+        outputs, layers = self.flat(shapes)[1], self.fused.layers
+        self._chain = AffineChain(self.device, self.real, outputs, layers, keep=self.keeps_weights)
 
     def forget_weights(self) -> None:
         super().forget_weights()
         self._chain.forget()
 
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        w, rectify, addend = self.params[0].data, self.fused.rectify, None
+    def stage(self) -> Stage:
+        """The weights, and what is fused, as factor, shift and ReLU."""
         factor, shift = self._chain.compose(None, self.bias)
+        return Stage(self.params[0].data, factor, shift, self.fused.rectify)
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        (w, factor, shift, rectify), addend = self.stage(), None
         if self.fused.adds:
             *bottoms, addend = bottoms
         for x, y in zip(bottoms, tops, strict=True):
             self._convolve.forward(x, w, shift, y, factor=factor, rectify=rectify, addend=addend)
+
+    def settled(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> Call | None:
+        if len(tops) > 1 or type(self).forward is not Convolution.forward:
+            return None
+        x, *added = bottoms
+        return self._convolve.call(x, self.stage(), tops[0], added[0] if added else None)
 
     def backward(
         self,
@@ -191,65 +205,6 @@ class Convolution(ConvolutionBase):
                 self._convolve.learn(dy, x, weight.diff)
             if dx is not None:
                 self._convolve.backward(dy, weight.data, dx)
-
-
-@register("DepthwiseConvolution")
-class DepthwiseConvolution(Convolution):
-    """Convolution with group = channels: each channel has windows and weights of its own.
-
-    Bottom:
-        one or more of the same shape: x, ... x C x spatial axes.
-    Top:
-        one for each bottom, as for Convolution.
-    Params:
-        0: W, num_output x 1 x kernel.
-        1 (bias_term): b, num_output.
-    Spec:
-        convolution_param, as for Convolution; group is ignored.
-    Raises:
-        LayerError: as Convolution, and for a num_output that is no multiple of the channels.
-    Differs:
-        Caffe has no such layer; its forks for MobileNet do.
-    """
-
-    def groups(self, channels: int) -> int:
-        """As many as channels."""
-        if self.outputs % channels:
-            raise LayerError(
-                f"num_output {self.outputs} must be a multiple of the {channels} channels",
-                (_PARAM, "num_output"),
-            )
-        return channels
-
-
-@register("ConvolutionDepthwise")
-class ConvolutionDepthwise(Convolution):
-    """Convolution with group = channels and as many outputs, of another fork.
-
-    Bottom:
-        one or more of the same shape: x, ... x C x spatial axes.
-    Top:
-        one for each bottom, as for Convolution; always with C channels.
-    Params:
-        0: W, C x 1 x kernel.
-        1 (bias_term): b, C.
-    Spec:
-        convolution_param, as for Convolution; group and num_output are ignored.
-    Raises:
-        LayerError: without a kernel, for a setting in two forms, or a kernel larger than the image.
-    Differs:
-        Caffe has no such layer; forks of it do (conv_dw_layer.cpp), for 4 axes and one bottom.
-    """
-
-    needs_outputs = False
-
-    def outputs_of(self, channels: int) -> int:
-        """As many as channels: the fork never reads num_output."""
-        return channels
-
-    def groups(self, channels: int) -> int:
-        """As many as channels."""
-        return channels
 
 
 @register("Deconvolution")
@@ -315,7 +270,7 @@ class Deconvolution(ConvolutionBase):
         shape = (channels, self.outputs // self.groups(channels), *kernel)
         return self.declare_shaped(shape, self.outputs)
 
-    def kernel_for(self, shapes: Sequence[Shape]) -> tuple[Windows, int, int, int, int]:
+    def kernel_for(self, shapes: Sequence[Shape]) -> ConvolutionShape:
         axis, shape = self.channel_axis(shapes), shapes[0]
         items, channels, spatial = math.prod(shape[:axis]), shape[axis], shape[axis + 1 :]
         windows = Windows(self._grown(spatial), *self.geometry(len(spatial)), spatial)

@@ -36,22 +36,6 @@ def test_deconvolution_refuses_a_pad_that_leaves_nothing() -> None:
         harness("num_output: 2 kernel_size: 2 pad: 9", kind="Deconvolution")
 
 
-def test_depthwise_outputs_are_a_multiple_of_the_channels() -> None:
-    with pytest.raises(LayerError, match="num_output 8 must be a multiple of the 6 channels"):
-        harness("num_output: 8 kernel_size: 3", kind="DepthwiseConvolution")
-
-
-@pytest.mark.parametrize("fields", ["kernel_size: 3", "num_output: 8 kernel_size: 3 group: 4"])
-def test_the_other_depthwise_type_never_reads_num_output(fields: str) -> None:
-    run = harness(fields, kind="ConvolutionDepthwise")
-    assert [param.shape for param in run.layer.params] == [(6, 1, 3, 3), (6,)]
-    run.set_params([np.ones((6, 1, 3, 3)), np.arange(6.0)])
-    (top,) = run.forward()
-    assert top.shape == (2, 6, 3, 5)
-    expected = run.bottoms[0][:, :, 1:4, 2:5].sum(axis=(2, 3)) + np.arange(6.0)
-    np.testing.assert_allclose(top[:, :, 1, 2], expected, rtol=1e-5)
-
-
 def test_two_bottoms_share_one_weight() -> None:
     run = harness("num_output: 3 kernel_size: 2", X, X)
     assert [param.shape for param in run.layer.params] == [(3, 6, 2, 2), (3,)]

@@ -68,10 +68,16 @@ def has(feature: str) -> bool:
     return module is not None and feature in module.features()
 
 
+def threads() -> int:
+    """The threads that kernels run on."""
+    module = load()
+    return 1 if module is None else int(module.threads())
+
+
 def described() -> str:
     """A description of what runs on this processor."""
     module = load()
     if module is None:
         return "not compiled: nets are slow; install again where there is a C++ compiler"
     name: str = module.__name__.rpartition(".")[2]
-    return f"compiled for {name}, on {module.threads()} thread(s)"
+    return f"compiled for {name}, on {threads()} thread(s)"

@@ -18,6 +18,11 @@
 #if defined(__AVX512F__)
 
 class PixelRows final : public PackedWay {
+  // Rows of the result of an image; or, where windows are single pixels, places of all images.
+  struct Block {
+    Index image, first, count;
+  };
+
  public:
   // `planes`: images come as planes, and leave as pixels all the same.
   PixelRows(const ConvolutionShape& s, bool planes)
@@ -61,15 +66,18 @@ class PixelRows final : public PackedWay {
     });
   }
 
+  // Of single pixels: `count` places, which are at `from`, `stride()` floats apart, from place
+  // `first` of the result on.
+  void run_places(const float* from, Index first, Index count, const float* packed, float* y,
+                  const Epilogue& epilogue) const {
+    run_from(from, {0, first, count}, packed, 0, strips_.strips, y, epilogue);
+  }
+  Index stride() const { return pixel_; }
+
  private:
   static constexpr Index kBlock = 1 << 16;  // values under a block, which stay in the L2 cache
   // Values apart at which a panel of windows would fall into too few lines of the L1 cache.
   static constexpr Index kApart = 512;
-
-  // Rows of the result of an image; or, where windows are single pixels, places of all images.
-  struct Block {
-    Index image, first, count;
-  };
 
   void find_pieces() {
     const bool merges = s_.dilation.x == 1 && pixel_ == s_.group_channels();
@@ -78,8 +86,8 @@ class PixelRows final : public PackedWay {
     for (Index i = 0; i < s_.kernel.y; ++i)
       for (Index j = 0; j < (merges ? 1 : s_.kernel.x); ++j)
         for (Index done = 0, here = 0; done < length; done += here) {
-          here = std::min(length - done, kChunk - summed);
-          summed = (summed + here) % kChunk;
+          here = std::min(length - done, kSummed - summed);
+          summed = (summed + here) % kSummed;
           const Index at = i * s_.dilation.y * row_ + j * s_.dilation.x * pixel_ + done;
           pieces_.push_back({at, here, summed == 0});
         }
@@ -104,7 +112,11 @@ class PixelRows final : public PackedWay {
 
   void run_block(const Block& block, const float* x, const float* packed, Index first, Index last,
                  float* y, const Epilogue& epilogue) const {
-    const float* from = source(block, x);
+    run_from(source(block, x), block, packed, first, last, y, epilogue);
+  }
+
+  void run_from(const float* from, const Block& block, const float* packed, Index first, Index last,
+                float* y, const Epilogue& epilogue) const {
     alignas(64) float tile[kRows * kColumns];
     const Panels panels(flat_ ? block.count : s_.out.x);
     const Index rows = flat_ ? 1 : block.count, parts = rows * panels.count;
@@ -122,9 +134,8 @@ class PixelRows final : public PackedWay {
                   : packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
           multiply_pixels(height, strips_.width(s), pieces_,
                           from + r * s_.stride.y * row_ + place * s_.stride.x * pixel_,
-                          s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead);
-          results.put(tile, height, strips_.width(s),
-                      y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
+                          s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead, results,
+                          y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
         }
     }
     if (epilogue.streams) end_streams();

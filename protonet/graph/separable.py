@@ -1,0 +1,94 @@
+"""Which convolutions are computed at once: depthwise separable ones over pixels.
+
+What is between them has no memory: the values are of no other step, and only some rows of them
+exist at a time. All run when the last of them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from protonet.graph.names import Value
+from protonet.graph.plan import Plan, Step
+from protonet.graph.types import Types
+from protonet.kernels.convolution import ConvolutionShape
+from protonet.kernels.separable import expands_well, is_pointwise, is_rolled, projects_well
+from protonet.layers.base import Kind
+
+Chains = Mapping[int, tuple[int, ...]]
+"""Of the last step of a chain, all of them."""
+
+
+def separable(plan: Plan, types: Types) -> Chains:
+    """The chains of two or three convolutions of a plan whose steps take pixels."""
+    found: dict[int, tuple[int, ...]] = {}
+    for index, step in enumerate(plan.steps):
+        shape = _shape(plan, types, index)
+        if shape is None or not is_rolled(shape) or step.added:
+            continue
+        behind, before = _behind(plan, index), _before(plan, index)
+        project = None if behind is None else _shape(plan, types, behind)
+        if behind is None or project is None or not _is_pointwise(project):
+            continue
+        if not projects_well(shape, project) or not _is_alone(plan, (index, behind)):
+            continue
+        found[behind] = (index, behind)
+        expand = None if before is None else _shape(plan, types, before)
+        if before is None or before in found or expand is None or not _is_pointwise(expand):
+            continue
+        if expands_well(expand, shape) and _is_alone(plan, (before, index, behind)):
+            found[behind] = (before, index, behind)
+    return found
+
+
+def _shape(plan: Plan, types: Types, index: int) -> ConvolutionShape | None:
+    """The shape of a step that is a convolution of pixels, float32, into pixels."""
+    step = plan.steps[index]
+    if index not in types.in_pixels or types.in_step(index) != np.float32:
+        return None
+    if step.layer.traits.kind is not Kind.CONVOLUTION or len(step.bottoms) != 1:
+        return None
+    values = (*step.bottoms, *step.added, *step.tops)
+    if not types.pixels.issuperset(values) or any(types.needs_cast(index, v) for v in values):
+        return None
+    from protonet.layers.convolution import Convolution  # imported by nets with such layers only
+
+    return step.layer.kernel_for(step.shapes) if isinstance(step.layer, Convolution) else None
+
+
+def _is_pointwise(shape: ConvolutionShape) -> bool:
+    return is_pointwise(shape[0], shape[4])
+
+
+def _last(plan: Plan, step: Step) -> Value:
+    """What a step writes, after the steps that it absorbed."""
+    return plan.steps[step.absorbed[-1]].tops[0] if step.absorbed else step.tops[0]
+
+
+def _reader(plan: Plan, value: Value) -> int | None:
+    """The only step that reads a value; None if there is another, or the value is shown."""
+    if len(value.consumers) != 1 or value.loss_weight or value in plan.kept.union(plan.outputs):
+        return None
+    return value.consumers[0][0]
+
+
+def _behind(plan: Plan, index: int) -> int | None:
+    """The only reader of what a step writes."""
+    return _reader(plan, _last(plan, plan.steps[index]))
+
+
+def _before(plan: Plan, index: int) -> int | None:
+    """The step whose result only this one reads, without an addend."""
+    value = plan.steps[index].bottoms[0]
+    producer = plan.steps[value.producer]
+    made = value.producer if producer.absorbed_by is None else producer.absorbed_by
+    alone = _reader(plan, value) == index and _last(plan, plan.steps[made]) is value
+    return made if alone and not plan.steps[made].added else None
+
+
+def _is_alone(plan: Plan, chain: tuple[int, ...]) -> bool:
+    """Whether no other step runs between those of a chain."""
+    between = range(chain[0], chain[-1])
+    return all(at in chain or plan.steps[at].absorbed_by in chain for at in between)

@@ -1,0 +1,38 @@
+"""Convolutions whose forward passes are one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protonet.blob import Array
+from protonet.kernels.convolution import Stage
+from protonet.kernels.kernel import Call
+from protonet.kernels.separable import SeparablePixels
+from protonet.layers.base import Layer
+from protonet.layers.convolution import Convolution
+
+
+class Separable:
+    """The forward pass of convolutions over pixels, of which each reads the result of the one
+    before: a depthwise one, behind one of single pixels or not, and one of single pixels.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = [layer for layer in layers if isinstance(layer, Convolution)]
+        kernels, last = [layer.packing for layer in self._layers], layers[-1]
+        self._kernel = SeparablePixels.make(last.device, last.dtype, kernels)
+
+    def settled(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> Call | None:
+        """As of ``PackingLayer``."""
+        return self._kernel.call(*self._arguments(bottoms, tops))
+
+    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
+        """Write the top of the last; ``bottoms`` are that of the first, and what the last adds."""
+        self._kernel.forward(*self._arguments(bottoms, tops))
+
+    def _arguments(
+        self, bottoms: Sequence[Array], tops: Sequence[Array]
+    ) -> tuple[Array, Array, list[Stage], Array | None]:
+        x, *added = bottoms
+        stages = [layer.stage() for layer in self._layers]
+        return x, tops[0], stages, added[0] if added else None
