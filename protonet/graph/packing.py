@@ -9,6 +9,9 @@ import numpy as np
 ALIGN = 64
 """Bytes to which arrays are aligned."""
 
+_PAGE = 4096
+_APART = 17 * ALIGN
+
 LiveRanges = tuple[tuple[int, int], ...]
 """When an array is live: (first, last) moments, both included."""
 
@@ -46,7 +49,7 @@ def pack(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> tuple[list[
     if not sizes:
         return [], 0
     count = len(sizes)
-    rounded = np.array([-(-size // ALIGN) * ALIGN for size in sizes], np.int64)
+    rounded = np.array([_rounded(size) for size in sizes], np.int64)
     lengths = np.array([sum(last - first + 1 for first, last in spans) for spans in live_ranges])
     lower_bound = _peak_bytes(rounded, live_ranges)
     interferes = _interference(live_ranges)
@@ -60,6 +63,15 @@ def pack(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> tuple[list[
             break
     assert best is not None
     return best
+
+
+def _rounded(size: int) -> int:
+    """The bytes that an array takes. Those of large ones are so many that the next one begins
+    elsewhere in its page: where a layer reads one array and writes another at the same places of
+    pages, processors take its loads for loads of what it has just stored.
+    """
+    whole = -(-size // ALIGN) * ALIGN
+    return whole if size < 4 * _PAGE else whole + (_APART - whole) % _PAGE
 
 
 def _place(
