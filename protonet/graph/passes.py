@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from protonet.blob import Array, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, Calls, Following, StepCalls
+from protonet.graph.calls import Calls, Following, StepCalls
 from protonet.graph.memory import Layout
 from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan
+from protonet.kernels.kernel import Call
 from protonet.layers import Layer
 from protonet.layers.base import Owner
 from protonet.layers.instantiation import instantiate

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from protonet.blob import Array, Blob, Shape
 from protonet.device import Device
 from protonet.graph.arrays import Arrays
-from protonet.graph.calls import Call, StepCalls, run
+from protonet.graph.calls import StepCalls, run
 from protonet.graph.memory import Layout
 from protonet.graph.operations import part_of
 from protonet.graph.passes import Passes, batch_of, layers_for, prepare
 from protonet.graph.plan import Plan
+from protonet.graph.settled import Settled
 from protonet.graph.shapes import following, in_batches
+from protonet.kernels.kernel import Call
 from protonet.kernels.random_stream import Clock
 from protonet.layers.base import Layer, ReshapesTops, Stateful
 from protonet.layers.streams import Skipping, Varying
@@ -44,6 +46,8 @@ class Runner:
     version = 0
     batch: tuple[Shape, ...] = ()
     part: Part | None = None
+    _keep_weights = False
+    _settled: Settled | None = None
     _arrays: Arrays
     _of_batches: dict[tuple[Shape, ...], Passes]
 
@@ -51,10 +55,14 @@ class Runner:
         """Compute every top from the data layers' next batch and the current input blobs."""
         if self.batch:
             self.fit_batch()
-        for segment in range(len(self._forward)):
-            # Indexed anew: the end of a segment may replace the later ones.
-            for call, arguments in self._forward[segment]:
-                call(*arguments)
+        if self._settled is not None and self._settled.holds:
+            run(self._settled.calls)
+        else:
+            for segment in range(len(self._forward)):
+                # Indexed anew: the end of a segment may replace the later ones.
+                run(self._forward[segment])
+            if self._keep_weights and len(self._forward) == 1:
+                self._settled = Settled(self._forward[0])
         self.clock.iteration += 1
 
     def fit_batch(self) -> None:
@@ -230,4 +238,5 @@ class Runner:
         arrays.show(self.inputs, plan.inputs)
         self._forward_steps, self._backward_steps = passes.forward_steps, passes.backward_steps
         self._forward, self._backward = passes.forward, passes.backward
+        self._settled = None
         self._backward_by_step = passes.backward_by_step

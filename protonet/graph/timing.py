@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from protonet.graph.calls import Call
 from protonet.graph.net import Net
+from protonet.kernels.kernel import Call
 
 KINDS = ("forward", "backward", "update")
 

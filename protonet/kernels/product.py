@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.convolution import Convolve
-from protonet.kernels.kernel import STORED, Kernel
+from protonet.kernels.convolution import Convolve, Stage
+from protonet.kernels.kernel import STORED, Call, Kernel
 from protonet.kernels.windows import Windows
 
 
@@ -36,6 +36,10 @@ class Product(Kernel):
     @property
     def packing(self) -> Convolve | None:
         """The kernel that may keep the weights packed; None where there is none."""
+        return None
+
+    def call(self, x: Array, stage: Stage, y: Array) -> Call | None:
+        """What ``forward`` calls with these arrays; None if that is not one function."""
         return None
 
     def forward(
@@ -94,6 +98,15 @@ class NativeProduct(Product, processor="native"):
     def packing(self) -> Convolve | None:
         return self._convolve
 
+    def call(self, x: Array, stage: Stage, y: Array) -> Call | None:
+        if self._convolve is not None:
+            return self._convolve.call(x, stage, y)
+        if self.dtype.itemsize == 2:
+            return None
+        w, _, bias, rectify = stage
+        given = (x.reshape(self._x), False, w, not self.transposed, y.reshape(self._y), False)
+        return self._multiply, (*given, bias, rectify)
+
     def forward(
         self, x: Array, w: Array, bias: Array | None, y: Array, *, rectify: bool = False
     ) -> None:
@@ -103,16 +116,9 @@ class NativeProduct(Product, processor="native"):
         if self.dtype.itemsize == 2:
             super().forward(x, w, bias, y, rectify=rectify)
             return
-        self._multiply(
-            x.reshape(self._x),
-            False,
-            w,
-            not self.transposed,
-            y.reshape(self._y),
-            False,
-            bias,
-            rectify,
-        )
+        call = self.call(x, Stage(w, None, bias, rectify), y)
+        assert call is not None
+        call[0](*call[1])
 
     def accumulate(self, x: Array, w: Array, y: Array) -> None:
         if self.dtype.itemsize == 2:

@@ -9,7 +9,9 @@ from dataclasses import replace
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
+from protonet.kernels.convolution import Stage
 from protonet.kernels.dropout import Drop
+from protonet.kernels.kernel import Call
 from protonet.kernels.product import Product
 from protonet.kernels.random_stream import RandomStream
 from protonet.layers.base import Kind, Layer, LowPrecision, Reads, Traits, Weight, shape_text
@@ -94,6 +96,14 @@ class InnerProduct(PackingLayer):
         self._bias = BiasGradient.make(self.device, self.dtype, rows, self.outputs, 1)
         if self.spec.inner_product_param.normalize:
             self._rows = UnitRows(self, self.outputs, inputs)
+
+    def settled(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> Call | None:
+        own = type(self).forward is InnerProduct.forward
+        if not (own and self.keeps_weights) or self.spec.inner_product_param.normalize:
+            return None
+        bias = self.params[1].data if self.bias_term else None
+        stage = Stage(self.params[0].data, None, bias, self.fused.rectify)
+        return self._product.call(bottoms[0], stage, tops[0])
 
     def _extents(self, shape: Shape) -> tuple[int, int]:
         """Rows and columns of the bottom."""

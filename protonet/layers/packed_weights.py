@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TypeGuard
+from collections.abc import Collection, Sequence
+from typing import ClassVar, TypeGuard
 
 from protonet.blob import Array
 from protonet.kernels.convolution import Convolve
+from protonet.kernels.kernel import Call
 from protonet.layers.base import Layer
 
 
 class PackingLayer(Layer):
     """A layer that may keep its first parameter packed. ``build`` calls ``pack_with``."""
 
+    changes: ClassVar[int] = 0
+    """How often weights of any layer have changed."""
     _kernel: Convolve | None = None
 
     def pack_with(self, kernel: Convolve | None) -> None:
@@ -27,7 +30,14 @@ class PackingLayer(Layer):
         packs = self._kernel is not None and self._kernel.packed_bytes
         return self._kernel if packs else None
 
+    def settled(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> Call | None:
+        """What ``forward`` comes to with these arrays as long as it keeps weights, after it has
+        run: one function of a kernel. None if there is more to it.
+        """
+        return None
+
     def forget_weights(self) -> None:
+        PackingLayer.changes += 1
         if self._kernel is not None and not self.params[0].released:
             self._kernel.forget_weights()
 
