@@ -45,7 +45,7 @@ def guard(arguments: Sequence[str], tell: Callable[[str], object], remedy: str =
         preexec_fn=partial(end_with_parent, signal.SIGKILL) if sys.platform == "linux" else None,
         env={**os.environ, _GUARDED: "1"},
     )
-    with passing_on(process, _PASSED):
+    with passing_on(process.send_signal, _PASSED):
         code = process.wait()
     if code >= 0:
         return code

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
@@ -25,6 +26,12 @@ from protonet.ranks.mpi import MISSING
 _PR_SET_PDEATHSIG = 1
 SIGNS = "PROTONET_RANKS"
 """Variable with the folder in which ranks that `launch` starts leave their process numbers."""
+
+_MORE_THAN_CORES: Mapping[str, str] = {
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+"""Open MPI 4 and 5 start more ranks than there are cores only then; MPICH always does."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +60,22 @@ def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> End
     if mpiexec is None:
         raise UsageError(MISSING)
     command = [mpiexec, "-n", str(count), sys.executable, *arguments]
-    with (
-        tempfile.TemporaryDirectory(prefix="protonet-ranks-") as signs,
-        # A session of its own: Ctrl-C reaches this process, which passes it on.
-        subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=end_with_parent if sys.platform == "linux" else None,
-            env={**os.environ, **_terminal(), SIGNS: signs},
-        ) as process,
-        passing_on(process),
-    ):
-        with _Watch(Path(signs), count) as watch:
-            told = _Launcher(process).told()
+    is_open = b"Open MPI" in subprocess.run([mpiexec, "--version"], capture_output=True).stdout
+    with tempfile.TemporaryDirectory(prefix="protonet-ranks-") as signs:
+        with (
+            # A session of its own: Ctrl-C reaches this process, which passes it on.
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=end_with_parent if sys.platform == "linux" else None,
+                env={**_MORE_THAN_CORES, **os.environ, **_terminal(), SIGNS: signs},
+            ) as process,
+            _Watch(Path(signs), count) as watch,
+            passing_on(partial(watch.send, process)),
+        ):
+            told = _Launcher(process, is_open=is_open).told()
             code = process.wait()
         return _ended(code, told, watch, remedy)
 
@@ -89,11 +97,11 @@ def end_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
 
 @contextmanager
 def passing_on(
-    process: subprocess.Popen[bytes],
+    send: Callable[[int], object],
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> Iterator[None]:
-    """In the block, pass signals on; mpiexec tells them to all ranks."""
-    former = {s: signal.signal(s, lambda number, _: process.send_signal(number)) for s in signals}
+    """In the block, pass signals on."""
+    former = {s: signal.signal(s, lambda number, _: send(number)) for s in signals}
     try:
         yield
     finally:
@@ -102,13 +110,16 @@ def passing_on(
 
 
 class _Launcher:
-    """Separates what mpiexec of MPICH says itself from the output of the ranks."""
+    """Separates what mpiexec says itself from the output of the ranks: lines of MPICH, and what
+    stands between two rules of Open MPI.
+    """
 
     _OWN = (b"=", b"YOUR APPLICATION", b"This typically", b"Please see", b"[proxy", b"[mpiexec",
             b"Abort(")  # fmt: skip
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, is_open: bool) -> None:
         self._process, self._told = process, b""
+        self._is_open, self._between_rules = is_open, False
 
     def told(self) -> bytes:
         """Copy the ranks' output to ours until it ends; return what mpiexec says."""
@@ -133,17 +144,25 @@ class _Launcher:
             for line in lines:
                 self._take(line, target, begun=begun)
                 begun = False
-            if rest and (begun or not rest.startswith(self._OWN)):
+            if rest and (begun or not self._is_own(rest)):
                 # Such as a progress bar: shown before its line ends.
                 os.write(target, rest)
                 begun, rest = True, b""
         self._take(rest, target, begun=begun)
 
     def _take(self, line: bytes, target: int, *, begun: bool) -> None:
-        if line.startswith(self._OWN) and not begun:
+        if self._is_own(line) and not begun:
             self._told += line
+            self._between_rules ^= self._is_open and line.startswith(_RULE)
         else:
             os.write(target, line)
+
+    def _is_own(self, line: bytes) -> bool:
+        if not self._is_open:
+            return line.startswith(self._OWN)
+        begins = not line.endswith(b"\n") and _RULE.startswith(line)
+        # Behind an MPI_Abort Open MPI writes a zero byte.
+        return self._between_rules or begins or line.startswith(_RULE) or line == b"\0"
 
 
 class _Watch:
@@ -162,6 +181,18 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    def send(self, launcher: subprocess.Popen[bytes], number: int) -> None:
+        """Send a signal to all ranks, for not every mpiexec passes it on; before they are known,
+        to that.
+        """
+        ranks = [int(sign.name) for sign in self._signs.iterdir()]
+        if len(ranks) < self._count:
+            launcher.send_signal(number)
+            return
+        for pid in ranks:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def rank_of(self, pid: int) -> str:
         """The rank of a process; "?" if it ended before it told."""
@@ -198,14 +229,30 @@ class _Watch:
                 events.register(descriptor, select.EPOLLIN)
 
 
+_KILLS = (
+    rb"PID (?P<pid>\d+) RUNNING AT (?P<host>\S+)(?s:.*)EXIT STRING: .*signal (?P<signal>\d+)",
+    rb"process rank \d+ with PID (?P<pid>\d+) on node (?P<host>\S+) exited on\s+"
+    rb"signal (?P<signal>\d+)",
+)
+"""What MPICH and Open MPI say of a rank that was killed."""
+
+_RULE = 74 * b"-"
+"""Of Open MPI, around each of its messages."""
+
+_KNOWN = (b"MPI_ABORT was invoked", b"exited due to process", b"non-zero")
+"""What Open MPI says of ranks whose message has been shown."""
+
+
 def _ended(code: int, told: bytes, watch: _Watch, remedy: str) -> Ended:
     """The exit code; a rank that was killed is named."""
-    dead = re.search(rb"PID (\d+) RUNNING AT (\S+)", told)
-    how = re.search(rb"EXIT STRING: .*signal (\d+)", told)
-    if dead is None or how is None or b"Abort(" in told:
+    dead = next(filter(None, (re.search(each, told) for each in _KILLS)), None)
+    if dead is None or b"Abort(" in told:
+        for each in told.split(_RULE)[1::2]:
+            if not any(known in each for known in _KNOWN):
+                sys.stderr.write(each.decode(errors="replace").strip() + "\n")
         return Ended(code)
-    host, number = dead[2].decode(), int(how[1])
-    pid = int(dead[1]) if watch.first is None else watch.first
+    host, number = dead["host"].decode(), int(dead["signal"])
+    pid = int(dead["pid"]) if watch.first is None else watch.first
     return Ended(
         DeviceError.exit_code,
         f"rank {watch.rank_of(pid)} on {host} (process {pid}) was ended by "
