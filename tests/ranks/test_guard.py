@@ -13,19 +13,53 @@ from pathlib import Path
 
 import pytest
 
-from protonet.ranks.guard import is_unguarded
+from protonet.errors import DeviceError
+from protonet.ranks.guard import guard, is_unguarded, step_of
 from tests.jobs.training.test_join import RANDOM, SOLVER
 from tests.ranks.agreement import digits
 from tests.ranks.started import MPIEXEC, environment
 
+SLURM = {"SLURM_JOB_ID": "73", "SLURM_STEP_ID": "4", "SLURM_PROCID": "1",
+         "SLURM_STEP_NUM_TASKS": "2"}  # fmt: skip
+
+
+def test_steps_of_slurm() -> None:
+    """An mpiexec in a job of Slurm ends its ranks itself; a whole job is never ended."""
+    rank = {"PMI_RANK": "1", "PMI_SIZE": "2"}
+    assert step_of({**rank, **SLURM}) == "73.4"
+    assert step_of(rank) == ""
+    assert step_of(SLURM) == ""
+    for name, value in (("SLURM_STEP_ID", "batch"), ("SLURM_STEP_ID", ""), ("PMI_RANK", "0"),
+                        ("SLURM_STEP_NUM_TASKS", "1")):  # fmt: skip
+        assert step_of({**rank, **SLURM, name: value}) == ""
+
+
+def test_a_step_of_slurm_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """srun lets the other ranks wait for one that was killed."""
+    command = tmp_path / "scancel"
+    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/ended\n')
+    command.chmod(0o755)
+    for name, value in {"PMI_RANK": "1", "PMI_SIZE": "2", **SLURM}.items():
+        monkeypatch.setenv(name, value)
+    told: list[str] = []
+    killed = ["-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    assert guard(killed, told.append) == DeviceError.exit_code, "without such a command"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert guard(killed, told.append) == DeviceError.exit_code
+    assert (tmp_path / "ended").read_text() == "--signal=KILL 73.4\n"
+    assert "rank 1 on" in told[1]
+    assert guard(["-c", "raise SystemExit(3)"], told.append) == 3
+    assert len(told) == 2
+
 
 def test_who_names_ranks() -> None:
-    """MPICH's mpiexec does not, unless `launch` has called it."""
+    """MPICH's mpiexec and srun do not, unless `launch` has called them."""
     mpich = {"PMI_RANK": "1", "PMI_SIZE": "2"}
     assert is_unguarded(mpich)
     assert not is_unguarded({})
     assert not is_unguarded({"PMI_RANK": "0", "PMI_SIZE": "1"})
-    others = ("PROTONET_RANKS", "PROTONET_GUARDED", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+    assert is_unguarded({**mpich, **SLURM})
+    others = ("PROTONET_RANKS", "PROTONET_GUARDED", "PMIX_RANK", "OMPI_COMM_WORLD_SIZE")
     for each in others:
         assert not is_unguarded({**mpich, each: "2"})
 

@@ -1,7 +1,6 @@
-"""Fifty clients at once while a training runs: all are answered, soon, and memory stays as it is.
+"""Fifty clients at once while a training runs: all are answered, and memory stays as it is.
 
-The bars hold on a machine of two cores that runs other tests at the same time;
-``benchmarks/page_load.py`` measures the page for a minute on one that does not.
+How soon, ``benchmarks/page_load.py`` measures for a minute on a machine that runs nothing else.
 """
 
 from __future__ import annotations
@@ -28,10 +27,7 @@ def test_fifty_clients_and_a_training(tmp_path: Path, monkeypatch: pytest.Monkey
         awaited(page_load.stop(target))
     assert out.failures == warm.failures == 0
     assert out.wrong == []
-    seconds = out.all()
-    assert len(seconds) > 100
-    assert page_load.share(seconds, 0.5) < 1.5
-    assert page_load.share(seconds, 0.99) < 5
+    assert len(out.all()) > 100
     sizes = [size for _, size in out.memory]
     third = len(sizes) // 3
     grown = statistics.median(sizes[-third:]) - statistics.median(sizes[third : 2 * third])
