@@ -55,7 +55,10 @@ def _shape(plan: Plan, types: Types, index: int) -> ConvolutionShape | None:
         return None
     from protonet.layers.convolution import Convolution  # imported by nets with such layers only
 
-    return step.layer.kernel_for(step.shapes) if isinstance(step.layer, Convolution) else None
+    layer = step.layer
+    if not isinstance(layer, Convolution) or type(layer).forward is not Convolution.forward:
+        return None
+    return layer.kernel_for(step.shapes)
 
 
 def _is_pointwise(shape: ConvolutionShape) -> bool:

@@ -25,7 +25,10 @@ class Settled:
 
 
 def _less(call: Callable[..., Any], arguments: tuple[Any, ...]) -> Call:
-    owner = getattr(call, "__self__", None)
-    settled = getattr(owner, "settled", None) if call.__name__ == "forward" else None
-    found: Call | None = None if settled is None else settled(*arguments)
+    """What a call of a layer's ``forward`` comes to."""
+    owner: Any = getattr(call, "__self__", None)
+    settled = getattr(owner, "settled", None)
+    if settled is None or call != owner.forward:
+        return call, arguments
+    found: Call | None = settled(*arguments)
     return (call, arguments) if found is None else found

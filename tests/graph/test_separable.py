@@ -11,6 +11,7 @@ from protonet.device import Device
 from protonet.graph import pixels
 from protonet.graph.net import Net
 from protonet.kernels import native
+from protonet.layers.convolution import Convolution
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
 
@@ -125,6 +126,19 @@ def test_layers_between_those_of_a_chain() -> None:
     late = 'layer { name: "late" type: "ReLU" bottom: "sum" top: "late" }\n'
     assert chains(net_of(NET.replace(project, late + project))) == FIRST[:1]
     assert chains(net_of(NET.replace(depthwise, late + depthwise))) == [FIRST[0], FIRST[1][1:]]
+
+
+def test_layers_that_compute_in_another_way_are_no_chain() -> None:
+    class Twice(Convolution):
+        def forward(self, bottoms: Any, tops: Any) -> None:
+            super().forward(bottoms, tops)
+            tops[0] *= 2
+
+    plan = plan_of(NET, phase=TEST)
+    (own,) = (step.layer for step in plan.steps if step.name == "two/dw")
+    own.__class__ = Twice
+    net = Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True)
+    assert chains(net) == FIRST[:1]
 
 
 def test_layers_of_other_kernels_are_no_chain() -> None:
