@@ -36,6 +36,7 @@ class _Options:
     """How to open the net."""
 
     mean: str
+    input_scale: float | None
     input_shape: tuple[int, int, int] | None
     bgr: bool
     device: str
@@ -80,6 +81,13 @@ class _Options:
     metavar="FILE|V[,V...]",
     default="",
     help="With --weights or a .t7 file: the mean to subtract. Default: none.",
+)
+@click.option(
+    "--input-scale",
+    type=float,
+    metavar="F",
+    help="With --weights or a .t7 file: factor after the mean, such as 0.017 of MobileNet. "
+    "Default: 1.",
 )
 @click.option(
     "--labels",
@@ -132,6 +140,7 @@ def command(
     as_json: bool,
     weights: Path | None,
     mean: str,
+    input_scale: float | None,
     labels: Path | None,
     picture: Path | None,
     opacity: float,
@@ -159,7 +168,8 @@ def command(
     from protonet.cli.special_answers import special_answers
     from protonet.errors import DataError
 
-    options = _Options(mean, input_shape, bgr, device, memory_limit, not no_fuse, precision)
+    how = (mean, input_scale, input_shape, bgr)
+    options = _Options(*how, device, memory_limit, not no_fuse, precision)
     with _open(run, weights, snapshot, options, allow_python_layers) as predictor:
         if predictor.note:
             note(predictor.note)
@@ -181,6 +191,8 @@ def _open(
     torch = weights is None and run.is_file() and is_torch7(run)
     if weights is None and options.mean and not torch:
         raise UsageError(f"{run}: a run has its own mean; --mean requires --weights")
+    if weights is None and options.input_scale is not None and not torch:
+        raise UsageError(f"{run}: a run has its own scale; --input-scale requires --weights")
     if options.bgr and not torch:
         raise UsageError(f"{run}: is no .t7 file; --bgr is only for one")
     if weights is None and not torch:
@@ -199,8 +211,10 @@ def _model(
     from protonet.device import Device
     from protonet.jobs.inference.classification import Preprocessing, open_classifier
 
-    swap = (2, 1, 0) if options.bgr else None
-    how, processor = Preprocessing(mean=options.mean, channel_swap=swap), Device(options.device)
+    swap, scale = (2, 1, 0) if options.bgr else None, options.input_scale
+    scale = 1.0 if scale is None else scale
+    how = Preprocessing(mean=options.mean, input_scale=scale, channel_swap=swap)
+    processor = Device(options.device)
     more: Any = {
         "memory_limit": options.memory_limit,
         "fuse": options.fuse,

@@ -115,9 +115,15 @@ def test_a_deploy_text_is_asked_with_its_weights_and_mean(protonet: Any, trained
     (mean,) = run.glob("*.binaryproto")
     found = protonet("infer", run / "deploy.prototxt", test, "--weights", weights, "--mean", mean)
     assert (found.returncode, found.stdout) == (0, protonet("infer", run, test).stdout)
-    refused = protonet("infer", run, test, "--mean", mean)
-    assert refused.returncode == 2
-    assert "--mean requires --weights" in refused.stderr
+    scaled = ("infer", run / "deploy.prototxt", test, "--weights", weights, "--mean", mean)
+    assert protonet(*scaled, "--input-scale", 1).stdout == found.stdout
+    half = protonet(*scaled, "--input-scale", 0.5)
+    assert half.returncode == 0
+    assert half.stdout != found.stdout
+    for option, value in (("--mean", mean), ("--input-scale", 2)):
+        refused = protonet("infer", run, test, option, value)
+        assert refused.returncode == 2
+        assert f"{option} requires --weights" in refused.stderr
 
 
 def test_an_image_that_cannot_be_read_does_not_end_the_others(
