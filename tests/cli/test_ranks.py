@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.training.test_join import DIGITS, RANDOM, SOLVER
-from tests.ranks.started import environment, protonet
+from tests.ranks.started import environment, protonet, wait_for_iterations
 
 
 @pytest.fixture
@@ -33,12 +33,7 @@ def started(folder: Path, ranks: int) -> subprocess.Popen[str]:
          "--out", "run", "--ranks", str(ranks)],
         cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    metrics = folder / "run" / "metrics.jsonl"
-    end = time.monotonic() + 60
-    while not metrics.exists() or metrics.stat().st_size == 0:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for_iterations(process, folder / "run")
     return process
 
 

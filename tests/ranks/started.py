@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -33,6 +34,16 @@ def on_ranks(count: int, program: str, folder: Path) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
+
+
+def wait_for_iterations(process: subprocess.Popen[str], run: Path) -> None:
+    """Wait until a training, which must go on, has made some."""
+    metrics = run / "metrics.jsonl"
+    end = time.monotonic() + 60
+    while not metrics.exists() or metrics.stat().st_size == 0:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def protonet(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:

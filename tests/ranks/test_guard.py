@@ -17,7 +17,7 @@ from protonet.errors import DeviceError
 from protonet.ranks.guard import guard, is_unguarded, step_of
 from tests.jobs.training.test_join import RANDOM, SOLVER
 from tests.ranks.agreement import digits
-from tests.ranks.started import MPIEXEC, environment
+from tests.ranks.started import MPIEXEC, environment, wait_for_iterations
 
 SLURM = {"SLURM_JOB_ID": "73", "SLURM_STEP_ID": "4", "SLURM_PROCID": "1",
          "SLURM_STEP_NUM_TASKS": "2"}  # fmt: skip
@@ -74,12 +74,7 @@ def training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
          "long.prototxt", "--out", "run"],
         cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    metrics = folder / "run" / "metrics.jsonl"
-    end = time.monotonic() + 60
-    while not metrics.exists() or metrics.stat().st_size == 0:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for_iterations(process, folder / "run")
     yield process
     process.kill()
     process.communicate()

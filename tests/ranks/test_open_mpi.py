@@ -8,7 +8,6 @@ import signal
 import site
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 from protonet.errors import DeviceError
 from tests.jobs.training.test_join import RANDOM, SOLVER
 from tests.ranks.agreement import digits, weights_of
-from tests.ranks.started import environment
+from tests.ranks.started import environment, wait_for_iterations
 
 ENVIRONMENT: Mapping[str, str] = {
     **environment(),
@@ -67,12 +66,7 @@ def started(python: Path, folder: Path) -> subprocess.Popen[str]:
         command(python, "--solver", "long.prototxt", "--out", "run", "--ranks", 2),
         cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    metrics = folder / "run" / "metrics.jsonl"
-    end = time.monotonic() + 60
-    while not metrics.exists() or metrics.stat().st_size == 0:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for_iterations(process, folder / "run")
     return process
 
 
