@@ -70,14 +70,14 @@ class Calls:
         their shapes. Both may replace the later segments.
         """
         segments: list[list[StepCalls]] = [[]]
-        inner = {at for chain in self.layout.types.chains.values() for at in chain[:-1]}
+        early = self.layout.types.early
 
         def end(index: int, following: Following) -> None:
             segments[-1].append((index, [(following, (index,))]))
             segments.append([])
 
         for index, step in enumerate(self.plan.steps):
-            if index in self.layout.views or index in inner or step.type == "Input":
+            if index in self.layout.views or index in early or step.type == "Input":
                 continue
             if step.dynamic:
                 end(index, follow)

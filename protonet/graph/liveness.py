@@ -43,10 +43,10 @@ def data_live_ranges(
     *,
     gradients: bool,
     recompute: bool,
-    chains: Mapping[int, tuple[int, ...]] | None = None,
+    early: Mapping[int, int] | None = None,
 ) -> DataLiveness:
-    """The live ranges of the storages of values. All steps of ``chains`` run when the last does."""
-    late = {index: last for last, chain in (chains or {}).items() for index in chain}
+    """The live ranges of the storages of values. Steps of ``early`` run with the one it names."""
+    early = early or {}
     after = {*plan.outputs, *plan.kept, *(value for value in plan.values if value.loss_weight)}
     spans: list[LiveRanges | None] = []
     reads: list[list[int]] = []
@@ -58,7 +58,7 @@ def data_live_ranges(
             spans.append(None)
             continue
         moments = [value.producer for value in held] + reads[-1]
-        moments += [late.get(step, step) for value in held for step, _ in value.consumers]
+        moments += [early.get(step, step) for value in held for step, _ in value.consumers]
         last = end_moment(plan) if after.intersection(held) else max(moments)
         spans.append(((min(moments), last),))
     recompute_before: dict[int, tuple[int, ...]] = {}

@@ -143,7 +143,7 @@ def _packed(
     spans = diff_live_ranges(plan, diff_holders)
     spans += [((backward_moment(plan, step),) * 2,) for step, _ in layout.partial_diffs]
     liveness = data_live_ranges(
-        plan, holders, data, views, gradients=gradients, recompute=False, chains=layout.types.chains
+        plan, holders, data, views, gradients=gradients, recompute=False, early=layout.types.early
     )
     shared = _in_arena(layout, liveness.live_ranges + spans + cast_live_ranges(plan, casts, {}))
     if not recompute:
@@ -220,9 +220,9 @@ def _place_data(
 
 def _between(plan: Plan, types: Types) -> Iterable[Value]:
     """The values between the steps of chains, which have no memory."""
-    inner = {index for chain in types.chains.values() for index in chain[:-1]}
+    early = types.early
     for index, step in enumerate(plan.steps):
-        if index in inner or step.absorbed_by in inner:
+        if index in early or step.absorbed_by in early:
             yield from step.tops
 
 

@@ -30,13 +30,13 @@ def separable(plan: Plan, types: Types) -> Chains:
             continue
         behind, before = _behind(plan, index), _before(plan, index)
         project = None if behind is None else _shape(plan, types, behind)
-        if behind is None or project is None or not _is_pointwise(project):
+        if behind is None or project is None or not is_pointwise(project):
             continue
         if not projects_well(shape, project) or not _is_alone(plan, (index, behind)):
             continue
         found[behind] = (index, behind)
         expand = None if before is None else _shape(plan, types, before)
-        if before is None or before in found or expand is None or not _is_pointwise(expand):
+        if before is None or before in found or expand is None or not is_pointwise(expand):
             continue
         if expands_well(expand, shape) and _is_alone(plan, (before, index, behind)):
             found[behind] = (before, index, behind)
@@ -59,10 +59,6 @@ def _shape(plan: Plan, types: Types, index: int) -> ConvolutionShape | None:
     if not isinstance(layer, Convolution) or type(layer).forward is not Convolution.forward:
         return None
     return layer.kernel_for(step.shapes)
-
-
-def _is_pointwise(shape: ConvolutionShape) -> bool:
-    return is_pointwise(shape[0], shape[4])
 
 
 def _last(plan: Plan, step: Step) -> Value:

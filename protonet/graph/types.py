@@ -46,6 +46,11 @@ class Types:
     in_pixels: Mapping[int, frozenset[Value]] = field(default_factory=dict)
     chains: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
+    @property
+    def early(self) -> dict[int, int]:
+        """Of the steps of chains but the last, the one that runs them all."""
+        return {at: last for last, chain in self.chains.items() for at in chain[:-1]}
+
     def of(self, value: Value) -> Type:
         """The type of a value and of its gradient."""
         return self.values.get(value, self.wide)

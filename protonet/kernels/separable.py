@@ -20,7 +20,6 @@ from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, ConvolutionShape, Stage
 from protonet.kernels.kernel import Call, Condition, Kernel
 from protonet.kernels.pixels import ConvolvePixels, distance
-from protonet.kernels.windows import Windows
 
 _RECOMPUTED = 0.08
 """The part of the rows before a depthwise convolution that may be computed by two threads."""
@@ -32,8 +31,9 @@ _APART = 512
 """Pixels are copied where their channels are a multiple of this."""
 
 
-def is_pointwise(windows: Windows, group: int) -> bool:
+def is_pointwise(shape: ConvolutionShape) -> bool:
     """Whether a convolution is one of single pixels."""
+    windows, *_, group = shape
     ones = windows.effective
     return (ones.kernel, ones.stride, ones.pad, group) == ((1, 1), (1, 1), (0, 0), 1)
 

@@ -123,9 +123,9 @@ def test_results_do_not_depend_on_threads(case: Any) -> None:
 
 def test_which_convolutions_these_are() -> None:
     expand, depthwise, project = shapes_of((1, 8, 32, (28, 28), (2, 2), (1, 1), 16))
-    assert is_pointwise(expand[0], 1)
-    assert not is_pointwise(expand[0], 2)
-    assert not is_pointwise(depthwise[0], 1)
+    assert is_pointwise(expand)
+    assert not is_pointwise((*expand[:4], 2))
+    assert not is_pointwise((*depthwise[:4], 1))
     assert is_rolled(depthwise)
     assert not is_rolled((*depthwise[:3], 64, 32)), "two outputs a channel"
     assert not is_rolled(project)
