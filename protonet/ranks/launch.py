@@ -119,7 +119,7 @@ class _Launcher:
 
     def __init__(self, process: subprocess.Popen[bytes], *, is_open: bool) -> None:
         self._process, self._told = process, b""
-        self._is_open, self._between_rules = is_open, False
+        self._is_open, self._between_rules = is_open, set[int]()
 
     def told(self) -> bytes:
         """Copy the ranks' output to ours until it ends; return what mpiexec says."""
@@ -144,25 +144,26 @@ class _Launcher:
             for line in lines:
                 self._take(line, target, begun=begun)
                 begun = False
-            if rest and (begun or not self._is_own(rest)):
+            if rest and (begun or not self._is_own(rest, target)):
                 # Such as a progress bar: shown before its line ends.
                 os.write(target, rest)
                 begun, rest = True, b""
         self._take(rest, target, begun=begun)
 
     def _take(self, line: bytes, target: int, *, begun: bool) -> None:
-        if self._is_own(line) and not begun:
+        if self._is_own(line, target) and not begun:
             self._told += line
-            self._between_rules ^= self._is_open and line.startswith(_RULE)
+            if self._is_open and line.startswith(_RULE):
+                self._between_rules ^= {target}
         else:
             os.write(target, line)
 
-    def _is_own(self, line: bytes) -> bool:
+    def _is_own(self, line: bytes, target: int) -> bool:
         if not self._is_open:
             return line.startswith(self._OWN)
         begins = not line.endswith(b"\n") and _RULE.startswith(line)
         # Behind an MPI_Abort Open MPI writes a zero byte.
-        return self._between_rules or begins or line.startswith(_RULE) or line == b"\0"
+        return target in self._between_rules or begins or line.startswith(_RULE) or line == b"\0"
 
 
 class _Watch:
