@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.lexical import SLASHES
+from protonet.proto.source import Where
 
 READ = frozenset(
     [
@@ -37,8 +38,6 @@ _CONTROLS = (
     ("\a", "a bell", r"\a"),
     ("\0", "a zero byte", r"\0"),
 )
-
-Where = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
