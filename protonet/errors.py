@@ -92,6 +92,10 @@ class NetworkError(ProtonetError):
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
+class DamagedTextError(NetworkError):
+    """Mistakes of single fields of a text, whose other parts can be judged as well."""
+
+
 class LayerError(ProtonetError):
     """A layer's error without its position: the plan adds file, line, name and type.
 

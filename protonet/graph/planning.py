@@ -20,6 +20,8 @@ from protonet.layers.instantiation import check_arity
 from protonet.layers.limits import check_limits
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TRAIN, NetParameter
+from protonet.proto.paths import OF_LAYERS, paths_in
+from protonet.proto.source import Where
 from protonet.proto.splits import insert_splits
 from protonet.proto.text import NetDefinition
 
@@ -74,6 +76,45 @@ def find_mistakes(
     close_layers(planner.layers)
     return planner.mistakes
 
+
+def find_apart(
+    definition: NetDefinition, stubs: Collection[Where], data_blobs: Collection[str] | None
+) -> list[Mistake]:
+    """The mistakes in the layers of a text of which some are ``stubs``, found without shapes and
+    files, for all states together.
+
+    Checks types, fields and counts of blobs of whole layers; of stubs the type. ``data_blobs`` are
+    those that need no layer; None: names of blobs are not checked.
+    """
+    planner = _Planner(definition, TRAIN, LayerContext(python_layers=False))
+    layers = definition.net.layer
+    whole = [origin[:2] not in stubs for origin in definition.origins]
+    for index, layer in enumerate(layers):
+        if whole[index] or layer.type not in _UNTYPED:
+            planner.set_up_apart(index, whole[index])
+
+    if data_blobs is None:
+        return planner.mistakes
+    # two layers that are never in one net may make the same blob
+    alternatives = {
+        top
+        for layer, sound in zip(layers, whole, strict=True)
+        if layer.include or layer.exclude or not sound
+        for top in layer.top
+    }
+    excused = {"bottom": data_blobs, "top": alternatives}
+
+    def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
+        kind, place = str(path[0]), int(path[1])
+        if getattr(layers[index], kind)[place] not in excused[kind]:
+            planner.complain(index, path, message, hint)
+
+    wire(layers, [0] * len(layers), complain)
+    return planner.mistakes
+
+
+_UNTYPED = ("", "NONE")
+"""Types of layers without one, in today's dialect and in V1."""
 
 _SHAPED = ("Input", "DummyData")
 """Types whose top shapes are in the text."""
@@ -181,6 +222,19 @@ class _Planner:
             self.data_error = self.data_error or error
             return None
         return layer
+
+    def set_up_apart(self, index: int, whole: bool) -> None:
+        """Complain about the type; of a ``whole`` layer about what ``setup`` finds without files
+        and users' code.
+        """
+        spec = self.net.layer[index]
+        closed = spec.type == "Python" or next(paths_in(spec, OF_LAYERS), None) is not None
+        try:
+            layer_class(spec.type, guess=len(self.mistakes) < _GUESSES)
+            if whole and (spec.bottom or spec.type in _SHAPED) and not closed:
+                close_layers([self.set_up(index)])
+        except LayerError as error:
+            self.complain(index, error.path, str(error), error.hint)
 
     def infer_all(self, wiring: Wiring) -> list[list[Weight] | None]:
         """Infer all top shapes, as far as possible; returns the parameters of each layer."""

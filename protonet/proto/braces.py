@@ -54,7 +54,8 @@ def balance(text: str) -> Balance:
     """Find unbalanced braces.
 
     A ``layer {`` inside another layer means that a closing brace is missing before it: the open
-    braces are reported once, instead of a mistake for every later layer.
+    braces are reported once, instead of a mistake for every later layer. Only V0 has a ``layer {``
+    in each ``layers {``.
     """
     unclosed: list[Brace] = []
     stray: list[Brace] = []
@@ -67,7 +68,8 @@ def balance(text: str) -> Balance:
         if token[0] == "#":
             continue
         if token in _OPENS:
-            if word in _LAYERS and any(brace.field in _LAYERS for brace in stack):
+            of_v0 = word == "layer" and [brace.field for brace in stack] == ["layers"]
+            if not of_v0 and word in _LAYERS and any(brace.field in _LAYERS for brace in stack):
                 unclosed += stack
                 closers = "".join(_OPENS[brace.text] for brace in reversed(stack))
                 repairs.append((before_word, before_word, closers))

@@ -14,7 +14,7 @@ from protonet.errors import Mistake, UsageError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 from protonet.proto.lexical import text_of
-from protonet.proto.tree import Entry, Place, find, parse_tree
+from protonet.proto.tree import Place, Syntax, find, parse_tree
 
 SIZE_LIMIT = 64 * 2**20
 """Maximum length of a text, in characters."""
@@ -47,8 +47,9 @@ class Source:
         return Source(str(path), _decode(data, str(path)))
 
     @cached_property
-    def _entries(self) -> Sequence[Entry]:
-        return parse_tree(braces.balance(self.text).text).entries
+    def syntax(self) -> Syntax:
+        """The entries of the text with balanced braces, and its syntax errors."""
+        return parse_tree(braces.balance(self.text).text)
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -60,7 +61,7 @@ class Source:
         ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None if the
         text has no part of the path.
         """
-        return find(self._entries, path)
+        return find(self.syntax.entries, path)
 
     def mistake(self, path: Sequence[str | int], message: str, hint: str = "") -> Mistake:
         """A mistake at the position of ``path``."""

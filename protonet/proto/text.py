@@ -8,7 +8,7 @@ from typing import TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from protonet.errors import Mistake, NetworkError
+from protonet.errors import DamagedTextError, Mistake, NetworkError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.proto.diagnose import diagnose, place_of
@@ -75,11 +75,11 @@ def parse(source: Source, kind: type[M]) -> M:
             raise NetworkError([mistake]) from None
         findings = diagnose(source.text, kind.DESCRIPTOR)
         mistakes = [source.mistake_at(*finding) for finding in findings]
-        raise NetworkError(mistakes or [_as_protobuf_says(source, error)]) from None
+        raise DamagedTextError(mistakes or [_as_protobuf_says(source, error)]) from None
     if "\\" in source.text:
         mistakes = [source.mistake(*finding) for finding in path_findings(parsed)]
         if mistakes:
-            raise NetworkError(mistakes)
+            raise DamagedTextError(mistakes)
     return parsed
 
 
@@ -134,7 +134,7 @@ def _check(net: NetParameter, source: Source) -> None:
                 source.mistake(("layer", i), f"this layer ('{layer.name}') has no type")
             )
     if mistakes:
-        raise NetworkError(mistakes)
+        raise DamagedTextError(mistakes)
 
 
 def _without_layers(net: NetParameter, text: str) -> str:

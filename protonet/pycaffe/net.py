@@ -14,12 +14,13 @@ from protonet.errors import UsageError
 from protonet.formats.caffemodel import write_model
 from protonet.graph import net as graph
 from protonet.graph.planning import plan_net
+from protonet.graph.reading import read_prototxt
 from protonet.jobs.inference.weights import load_weights
 from protonet.layers.extensions import raising_as_is
 from protonet.layers.python_api import BlobVec
 from protonet.layers.python_layer import Python
 from protonet.proto.caffe_pb2 import TEST, TRAIN
-from protonet.proto.text import Source, read_net
+from protonet.proto.text import Source
 from protonet.pycaffe import mode
 from protonet.pycaffe.batches import batches_of, trimmed
 from protonet.pycaffe.blobs import NetBlob, NetLayer
@@ -54,7 +55,7 @@ class Net(Numbered, Hooked):
             phase = given.pop(0)
         if phase not in (TRAIN, TEST) or given:
             raise TypeError("expected Net(network, phase) or Net(network, weights, phase)")
-        definition = read_net(Source.read(fspath(network_file)))
+        definition = read_prototxt(Source.read(fspath(network_file)))
         with raising_as_is():
             plan = plan_net(definition, phase=phase, level=level, stages=stages or (), splits=True)
         device = mode.device()

@@ -133,6 +133,19 @@ def test_every_mistake_is_shown_with_its_place_and_a_caret(
         assert lines[at + 1][lines[at + 2].index("^") :].startswith(word)
 
 
+@pytest.mark.parametrize("given", [[], ["--input", "data=4x3x5x7", "--input", "label=4x2"]])
+def test_fields_and_types_are_told_in_one_run(protonet: Any, net: Path, given: list[str]) -> None:
+    net.write_text(SEED.replace('"Power"', '"Powr"').replace("num_output", "num_outputs"))
+    found = protonet("check", "net.prototxt", *given)
+    assert (found.returncode, found.stdout) == (3, "")
+    lines = found.stderr.splitlines()
+    heads = [line.split(" ")[1] for line in lines if line.startswith("error: ")]
+    assert heads == ["net.prototxt:1:29:", "net.prototxt:3:25:"]
+    assert [lines[at - 1][line.index("^") :].split()[0] for at, line in enumerate(lines)
+            if line.strip() == "^"] == ['"Powr"', "num_outputs:"]  # fmt: skip
+    assert lines[-1] == "2 mistakes"
+
+
 def test_mistakes_come_with_the_advice_on_shapes(protonet: Any, net: Path) -> None:
     net.write_text(SEED.replace('"Power"', '"Powr"'))
     found = protonet("check", "net.prototxt")

@@ -34,6 +34,13 @@ def test_a_layer_in_a_layer_means_a_missing_brace_above() -> None:
     assert found.text == "layer { a { b: 1 }}\nlayer { c: 2 }\n"
 
 
+def test_a_layer_in_layers_is_of_v0() -> None:
+    text = "layers { layer { a: 1 } bottom: 2 }\nlayers { layer { a: 3 } }\n"
+    found = balance(text)
+    assert (found.unclosed, found.stray, found.text) == ((), (), text)
+    assert [brace.offset for brace in balance("layers { layer {\nlayer {").unclosed] == [7, 15, 23]
+
+
 def test_open_braces_at_the_end_are_closed_there() -> None:
     found = balance("layer { a <")
     assert [brace.field for brace in found.unclosed] == ["layer", "a"]

@@ -29,6 +29,19 @@ def test_mistakes_without_data(workspace: Workspace) -> None:
     assert [row.name for row in inspect_network(NET, workspace).rows] == ["scale", "hidden", "loss"]
 
 
+def test_fields_and_types_are_told_at_once(workspace: Workspace, gradients: Path) -> None:
+    """Whether or not a data set is chosen, with the place of each."""
+    text = NET.replace('"Power"', '"Powr"').replace("num_output", "num_outputs")
+    lines = text.split("\n")
+    for data in (None, Databases.of_folder(gradients)):
+        found = inspect_network(text, workspace, data).mistakes
+        assert [lines[each.line - 1][each.column - 1 :].split()[0] for each in found] == [
+            '"Powr"',
+            "num_outputs:",
+        ]
+        assert [each.excerpt for each in found] == [lines[each.line - 1] for each in found]
+
+
 def test_what_a_network_is(workspace: Workspace, gradients: Path) -> None:
     data, five = Databases.of_folder(gradients), CheckOptions(batch_size=5)
     report = inspect_network(NET, workspace, data, five)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from protonet.errors import NetworkError, UsageError
+from protonet.graph.reading import read_prototxt
 from protonet.proto.caffe_pb2 import NetParameter, NetState, SolverParameter
-from protonet.proto.text import NetDefinition, Source, read_net, read_solver, write_text
+from protonet.proto.text import NetDefinition, Source, read_solver, write_text
 from protonet.solvers.check import check_solver
 
 State = dict[str, Any]
@@ -77,13 +78,13 @@ def _state(net: NetDefinition, given: NetState | None) -> State:
 
 def _inline(net: NetParameter, path: Path) -> NetDefinition:
     """A net written inside the solver file."""
-    return read_net(Source(f"{path} (net_param)", write_text(net)))
+    return read_prototxt(Source(f"{path} (net_param)", write_text(net)))
 
 
 def _file(name: str, folders: Sequence[Path], path: Path) -> NetDefinition:
     for folder in folders:
         if (folder / name).exists():
-            return read_net(Source.read(folder / name))
+            return read_prototxt(Source.read(folder / name))
     searched = " or ".join(str(folder.resolve()) for folder in folders)
     raise UsageError(f"{path}: no net '{name}' in {searched}")
 

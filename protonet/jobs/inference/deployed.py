@@ -17,13 +17,14 @@ from protonet.graph.capture import ForwardPass
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
+from protonet.graph.reading import read_prototxt
 from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST, Int8Parameter, LayerParameter
 from protonet.proto.language import is_lua
-from protonet.proto.text import NetDefinition, Source, read_net, write_text
+from protonet.proto.text import NetDefinition, Source, write_text
 
 STAGES = ("deploy",)
 _BATCH = 16
@@ -95,7 +96,7 @@ def deploy_net(source: Source) -> tuple[NetDefinition, LayerParameter]:
         NetworkError: for mistakes in the definition.
         UsageError: for a net without exactly one input of four axes.
     """
-    definition = rules.in_state(read_net(source), TEST, stages=STAGES)
+    definition = rules.in_state(read_prototxt(source), TEST, stages=STAGES)
     inputs = [layer for layer in definition.net.layer if layer.type == "Input"]
     names = [top for layer in inputs for top in layer.top]
     if len(names) != 1:

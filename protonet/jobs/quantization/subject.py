@@ -16,6 +16,7 @@ from protonet.graph.names import Value
 from protonet.graph.net import Net
 from protonet.graph.plan import Plan, Step
 from protonet.graph.planning import plan_net
+from protonet.graph.reading import read_prototxt
 from protonet.jobs.definitions.inputs import ImageLayer, with_batch_size
 from protonet.jobs.definitions.network import DATA, image_positions
 from protonet.jobs.evaluation.validation import evaluated
@@ -31,7 +32,7 @@ from protonet.layers.image_data import ImageData
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import TEST
 from protonet.proto.language import is_lua
-from protonet.proto.text import NetDefinition, Source, read_net
+from protonet.proto.text import NetDefinition, Source
 
 _BATCH = 16
 """Records of a pass, where the net allows it."""
@@ -160,7 +161,7 @@ def _of_definition(given: Given, weights: Path, device: Device) -> Subject:
             f"{given.net}: is Lua; quantize a prototxt: `protonet convert-weights` and the "
             "deploy.prototxt of a run have what Caffe reads"
         )
-    definition = rules.in_state(read_net(source), TEST, level=given.level, stages=given.stages)
+    definition = rules.in_state(read_prototxt(source), TEST, level=given.level, stages=given.stages)
     if any(layer.type == "Input" for layer in definition.net.layer):
         return _with_images(given, weights, device, None)
     if given.how != Preprocessing():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from protonet.formats.kind import is_torch7
+from protonet.graph.reading import read_prototxt
 from protonet.jobs.definitions.inputs import InputOptions
 from protonet.jobs.reading.data_shapes import NOTHING, DataShapes
 from protonet.jobs.run.settings import RunSettings, weight_files
 from protonet.proto.language import is_lua
 from protonet.proto.source import NetDefinition, Source
-from protonet.proto.text import read_net
 
 
 def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefinition:
@@ -25,7 +25,7 @@ def read_definition(source: Source, shapes: DataShapes = NOTHING) -> NetDefiniti
         UsageError: for a Lua text whose images are not known.
     """
     if not is_lua(source.text):
-        return read_net(source)
+        return read_prototxt(source, shapes.inputs)
     from protonet.jobs.reading.lua import read_lua
 
     return read_lua(source, shapes)
