@@ -24,7 +24,7 @@ from protonet.web.process import is_alive, send_signal
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

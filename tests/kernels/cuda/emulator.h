@@ -1,10 +1,13 @@
 // CUDA's words for a C++ compiler: the threads of a block are fibers of one thread, which take turns
 // at every barrier; blocks follow each other. Slow, but every line of a kernel runs.
+#undef _FORTIFY_SOURCE  // it refuses a longjmp to another stack
 #include <algorithm>
 #include <cmath>
+#include <csetjmp>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 #include <ucontext.h>
 
@@ -20,14 +23,31 @@ static Triple blockIdx, threadIdx, gridDim, blockDim;
 using std::max;
 using std::min;
 
-static ucontext_t scheduler;
-static std::vector<ucontext_t> fibers;
+static const size_t stack_size = 32768;
+
+struct Fiber {
+    jmp_buf state;
+    std::unique_ptr<char[]> stack{new char[stack_size]};
+};
+
+static jmp_buf scheduler;
+static std::vector<Fiber> fibers;  // made once, for all launches
 static std::vector<char> running;
 static unsigned at_thread;
 static void (*body)(void**);
 static void** body_arguments;
 
-static void __syncthreads() { swapcontext(&fibers[at_thread], &scheduler); }
+// Jumps take a hundredth of the time of swapcontext, which asks the kernel for the mask of signals
+// each time. Neither may be inlined: what a caller has changed would be lost.
+__attribute__((noinline)) static void __syncthreads()
+{
+    if (!_setjmp(fibers[at_thread].state)) _longjmp(scheduler, 1);
+}
+
+__attribute__((noinline)) static void resume()
+{
+    if (!_setjmp(scheduler)) _longjmp(fibers[at_thread].state, 1);
+}
 
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 {
@@ -77,42 +97,53 @@ static inline unsigned short __round_to_half(float value)
 
 static void fiber()
 {
-    body(body_arguments);
-    running[at_thread] = 0;
-    swapcontext(&fibers[at_thread], &scheduler);
+    for (;;) {
+        __syncthreads();
+        body(body_arguments);
+        running[at_thread] = 0;
+    }
+}
+
+// A fiber that waits for its first launch.
+__attribute__((noinline)) static void begin(Fiber& made)
+{
+    static ucontext_t start;
+    getcontext(&start);
+    start.uc_stack.ss_sp = made.stack.get();
+    start.uc_stack.ss_size = stack_size;
+    makecontext(&start, fiber, 0);
+    if (!_setjmp(scheduler)) setcontext(&start);
 }
 
 // Returns 1 where some threads of a block wait at a barrier and others have ended.
 static int launch(void (*kernel)(void**), void** arguments, const unsigned* grid, unsigned threads)
 {
-    const size_t stack = 32768;
-    std::vector<char> stacks(stack * threads);
     body = kernel;
     body_arguments = arguments;
-    fibers.resize(threads);
-    running.assign(threads, 0);
+    while (fibers.size() < threads) {
+        at_thread = fibers.size();
+        fibers.emplace_back();
+        begin(fibers.back());
+    }
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {threads, 1, 1};
     for (unsigned z = 0; z < grid[2]; ++z)
         for (unsigned y = 0; y < grid[1]; ++y)
             for (unsigned x = 0; x < grid[0]; ++x) {
                 blockIdx = {x, y, z};
-                for (unsigned i = 0; i < threads; ++i) {
-                    getcontext(&fibers[i]);
-                    fibers[i].uc_stack.ss_sp = &stacks[stack * i];
-                    fibers[i].uc_stack.ss_size = stack;
-                    makecontext(&fibers[i], fiber, 0);
-                    running[i] = 1;
-                }
+                running.assign(threads, 1);
                 for (unsigned left = threads; left;) {
                     unsigned before = left;
                     for (at_thread = 0; at_thread < threads; ++at_thread) {
                         if (!running[at_thread]) continue;
                         threadIdx = {at_thread, 0, 0};
-                        swapcontext(&scheduler, &fibers[at_thread]);
+                        resume();
                         left -= !running[at_thread];
                     }
-                    if (left && left != before) return 1;
+                    if (left && left != before) {
+                        fibers.clear();  // they are in the middle of the kernel
+                        return 1;
+                    }
                 }
             }
     return 0;
