@@ -7,14 +7,18 @@ from __future__ import annotations
 import json
 import os
 import pkgutil
+import resource
 import runpy
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 120
@@ -40,15 +44,23 @@ class Forks:
         self._process.wait(SECONDS)
 
     def run(
-        self, arguments: list[str], folder: Path, environment: Mapping[str, str], text: str = ""
+        self,
+        arguments: list[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        text: str = "",
+        limit: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``protonet`` in a folder; its output is not a terminal."""
-        request = json.dumps([arguments, str(folder), dict(environment)])
-        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as errors:
+        """Run ``protonet`` in a folder; its output is not a terminal, and its files can grow to
+        ``limit`` bytes.
+        """
+        request = json.dumps([arguments, str(folder), dict(environment), limit]).encode()
+        kind: Callable[[], Any] = TemporaryFile if limit is None else _Pipe
+        with TemporaryFile() as given, kind() as out, kind() as errors:
             given.write(text.encode())
             given.seek(0)
-            files = [each.fileno() for each in (given, out, errors)]
-            socket.send_fds(self._requests, [request.encode()], files)
+            files = [given.fileno(), out.fileno(), errors.fileno()]
+            socket.send_fds(self._requests, [request], files)
             try:
                 code = int(self._requests.recv(100))
             except TimeoutError:
@@ -58,6 +70,33 @@ class Forks:
                 each.seek(0)
             told, complaint = (each.read().decode() for each in (out, errors))
         return subprocess.CompletedProcess(["protonet", *arguments], code, told, complaint)
+
+
+class _Pipe:
+    """What a program writes to whose files are limited; it holds more than such a one says."""
+
+    def __init__(self) -> None:
+        self._reads, self._writes = os.pipe()
+
+    def __enter__(self) -> _Pipe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reads)
+        os.close(self._writes)
+
+    def fileno(self) -> int:
+        return self._writes
+
+    def seek(self, _: int) -> None:
+        """It is at its beginning."""
+
+    def read(self) -> bytes:
+        """What was written."""
+        os.set_blocking(self._reads, False)
+        with suppress(BlockingIOError):
+            return os.read(self._reads, 2**16)
+        return b""
 
 
 def serve(requests: socket.socket) -> None:
@@ -87,11 +126,18 @@ def _import_commands() -> None:
 
 
 def _become(
-    arguments: list[str], folder: str, environment: Mapping[str, str], files: list[int]
+    arguments: list[str],
+    folder: str,
+    environment: Mapping[str, str],
+    limit: int | None,
+    files: list[int],
 ) -> None:
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)
+    if limit is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

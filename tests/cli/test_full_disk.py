@@ -6,12 +6,9 @@ Where no file system can be mounted, the limit on the size of a file stands in f
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from protonet.data.datum import decode, encode_image
 from protonet.formats.blobs import from_array
 from protonet.formats.caffemodel import read_weights
 from protonet.formats.solverstate import read_state
+from tests.forked import Forks
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "tests" / "golden" / "digits"
@@ -50,26 +48,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: str, limit: int | None = None) -> tuple[int, str]:
-    """Exit code and messages of the program, whose files can grow to ``limit`` bytes."""
+Run = Callable[..., tuple[int, str]]
 
-    def small() -> None:
-        assert limit is not None
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    # A child without room cannot write its coverage.
-    known = {key: value for key, value in os.environ.items() if limit is None or key[:3] != "COV"}
-    done = subprocess.run(
-        [sys.executable, "-m", "protonet", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**known, "COLUMNS": "200"},
-        preexec_fn=small if limit is not None else None,
-        timeout=120,
-    )
-    return done.returncode, done.stderr
+@pytest.fixture
+def run(forks: Forks) -> Run:
+    """Runs the program in a folder: its exit code and messages."""
+
+    def run(folder: Path, *arguments: str, limit: int | None = None) -> tuple[int, str]:
+        # A child without room cannot write its coverage.
+        known = {
+            key: value for key, value in os.environ.items() if limit is None or key[:3] != "COV"
+        }
+        done = forks.run([*arguments], folder, {**known, "COLUMNS": "200"}, limit=limit)
+        return done.returncode, done.stderr
+
+    return run
 
 
 WRITERS = {
@@ -109,7 +103,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_full_file_system(name: str, folder: Path, small_disk: Path) -> None:
+def test_a_full_file_system(name: str, run: Run, folder: Path, small_disk: Path) -> None:
     out = small_disk / "out"
     out.mkdir()
     with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
@@ -125,7 +119,7 @@ def test_a_full_file_system(name: str, folder: Path, small_disk: Path) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_files_that_cannot_grow(name: str, folder: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_grow(name: str, run: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     arguments = [each.replace("OUT", str(out)) for each in WRITERS[name]]
@@ -142,7 +136,7 @@ def check(code: int, errors: str, out: Path) -> None:
     assert not list(out.rglob(".*"))
 
 
-def test_the_previous_snapshot_stays(folder: Path, tmp_path: Path) -> None:
+def test_the_previous_snapshot_stays(run: Run, folder: Path, tmp_path: Path) -> None:
     """The disk fills up between two snapshots; with space again the training goes on from there."""
     here = tmp_path / "here"
     shutil.copytree(folder, here)

@@ -158,11 +158,15 @@ def random_net(seed: int) -> str:
 def free(net: Net, moment: int) -> None:
     """Fill all memory that nothing needs at this moment with what is not a number."""
     layout, arena = net.layout, net._arrays.arena
-    dead = np.ones(arena.size, bool)
-    for at, size, spans in zip(layout.offsets, layout.sizes, layout.live_ranges, strict=True):
-        if spans is not None and any(first <= moment <= last for first, last in spans):
-            dead[at : at + size] = False
-    arena[dead] = 0xFF  # four of these are no number, nor are two
+    alive = sorted(
+        (at, at + size)
+        for at, size, spans in zip(layout.offsets, layout.sizes, layout.live_ranges, strict=True)
+        if spans is not None and any(first <= moment <= last for first, last in spans)
+    )
+    end = 0
+    for start, stop in [*alive, (arena.size, arena.size)]:
+        arena[end:start] = 0xFF  # four of these are no number, nor are two
+        end = max(end, stop)
 
 
 def passes(net: Net, *, poisoned: bool) -> None:

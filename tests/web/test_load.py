@@ -22,8 +22,8 @@ def test_fifty_clients_and_a_training(tmp_path: Path, monkeypatch: pytest.Monkey
     with served(folder) as (address, process):
         target = awaited(page_load.prepare(address.rstrip("/")))
         warm, out = page_load.Measured(), page_load.Measured()
-        awaited(page_load.load(target, warm, 20, 3, 0.2, process.pid))
-        awaited(page_load.load(target, out, 50, 10, 0.2, process.pid))
+        awaited(page_load.load(target, warm, 20, 2, 0.2, process.pid))
+        awaited(page_load.load(target, out, 50, 6, 0.2, process.pid))
         awaited(page_load.stop(target))
     assert out.failures == warm.failures == 0
     assert out.wrong == []
