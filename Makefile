@@ -14,7 +14,19 @@ NATIVE := $(wildcard protonet/kernels/native/*.cpp protonet/kernels/native/*.h) 
   protonet/kernels/native/CMakeLists.txt
 GRADIENTS := examples/prototxt/gradients/net.prototxt
 
-.PHONY: demo test coverage lint format bench bench-peers proto screenshots clean
+# What pyproject.toml asks for: to build, or to run with some extras.
+define REQUIREMENTS
+import sys, tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))
+named = project["project"]["dependencies"]
+extras = project["project"]["optional-dependencies"]
+if sys.argv[1:] == ["build"]:
+    named, extras = project["build-system"]["requires"], {"build": ["cmake>=3.20", "ninja>=1.11"]}
+print(*named, *(each for name in sys.argv[1:] for each in extras[name]), sep="\n")
+endef
+export REQUIREMENTS
+
+.PHONY: demo test tests coverage lint format bench bench-peers proto screenshots clean
 
 $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,8 +41,26 @@ $(VENV)/stamp: pyproject.toml $(NATIVE) $(VENV)/pip
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/stamp-dev: pyproject.toml $(NATIVE) $(VENV)/pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,hdf5]'
+# Packages are fetched while the kernels compile, which takes no other package than these.
+$(VENV)/builds: pyproject.toml $(VENV)/pip
+	$(BIN)/python -c "$$REQUIREMENTS" build | $(BIN)/python -m pip install --quiet -r /dev/stdin
+	@touch $@
+
+$(VENV)/packages: $(VENV)/builds
+	$(BIN)/python -c "$$REQUIREMENTS" dev hdf5 | $(BIN)/python -m pip install --quiet -r /dev/stdin
+	@touch $@
+
+build/wheel/stamp: pyproject.toml $(NATIVE) $(VENV)/builds
+	rm -rf $(@D)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(@D) .
+	@touch $@
+
+# The kernels of the wheel lie beside their sources, where an editable installation has its own.
+$(VENV)/stamp-dev: $(VENV)/packages build/wheel/stamp
+	$(BIN)/python -m zipfile --extract build/wheel/*.whl build/wheel/content
+	find build/wheel/content -name '*.so' -exec cp {} protonet/kernels/native \;
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation \
+	  --config-settings=wheel.cmake=false --editable .
 	@touch $(VENV)/stamp $@
 
 demo: $(VENV)/stamp
@@ -42,19 +72,21 @@ demo: $(VENV)/stamp
 	  --mean demo/data/train_mean.binaryproto --batch-size 10 --epochs 15 --out demo/run
 	$(BIN)/protonet infer demo/run demo/data/test.png
 
+test: lint tests
+
 # A third worker computes while tests of the page wait for the browser.
-test: lint
+tests: $(VENV)/stamp-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short
 
 coverage: $(VENV)/stamp-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
 
-lint: $(VENV)/stamp-dev
+lint: $(VENV)/packages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(VENV)/stamp-dev
+format: $(VENV)/packages
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

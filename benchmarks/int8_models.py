@@ -87,7 +87,7 @@ def _write_model(place: Path, case: Case) -> None:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):
         """Hands out the batches."""
 
         def __init__(self) -> None:

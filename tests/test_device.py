@@ -98,7 +98,7 @@ def test_a_gpu_is_asked_for_its_own_time() -> None:
     sent: list[object] = []
     out = SimpleNamespace(set=lambda host, stream: sent.append((host, stream)))
     device.send(np.zeros(2), out)
-    assert sent[0][1] == "stream"  # type: ignore[index]
+    assert sent[0][1] == "stream"
 
 
 def test_nccl_is_there_where_cupy_could_load_it(monkeypatch: pytest.MonkeyPatch) -> None:

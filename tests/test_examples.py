@@ -284,7 +284,6 @@ def test_fcn_trains_on_maps_of_labels(tmp_path: Path) -> None:
 
 
 def test_lstm_learns_a_text_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("h5py")
     folder = tmp_path / "lstm"
     shutil.copytree(EXAMPLES / "lstm", folder)
     (tmp_path / "text").write_bytes(b"one two three four five six seven eight nine ten " * 400)

@@ -119,7 +119,7 @@ def by_a_loop(made: Labeller, found: Scene, area: Area) -> list[np.ndarray]:
     ],
 )
 def test_maps_are_those_of_a_loop(settings: dict[str, float], area: Area, seed: int) -> None:
-    made = Labeller(LEVELS, 0.5, **settings)  # type: ignore[arg-type]
+    made = Labeller(LEVELS, 0.5, **settings)
     found = scene(regions=2, seed=seed)
     maps = made.maps(found, SIZE, area)
     for labels, expected in zip(maps, by_a_loop(made, found, area), strict=True):

@@ -38,7 +38,7 @@ PLAIN = BoxTransform(same, same, places=False)
 
 
 def take(listed: BoxList, transform: BoxTransform = PLAIN, **settings: object) -> BoxBatch:
-    source = BoxSource(listed, transform, 1, **settings)  # type: ignore[arg-type]
+    source = BoxSource(listed, transform, 1, **settings)
     batch = source.take()
     source.close()
     return batch
@@ -103,7 +103,7 @@ def test_small_and_hidden_objects_are_ignored(listed: BoxList) -> None:
 
 
 def order(listed: BoxList, count: int, **settings: object) -> list[int]:
-    source = BoxSource(listed, PLAIN, 1, **settings)  # type: ignore[arg-type]
+    source = BoxSource(listed, PLAIN, 1, **settings)
     source.close()
     return source.places(0, count)
 

@@ -21,7 +21,7 @@ def frames(folder: Path, numbers: range, size: tuple[int, int] = (7, 5)) -> None
 
 def listed(folder: Path, text: str, **settings: object) -> ClipList:
     (folder / "list.txt").write_text(text)
-    return ClipList(folder / "list.txt", folder=folder, **settings)  # type: ignore[arg-type]
+    return ClipList(folder / "list.txt", folder=folder, **settings)
 
 
 def test_a_clip_is_frames_beside_each_other_in_each_channel(tmp_path: Path) -> None:

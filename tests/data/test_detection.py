@@ -241,7 +241,7 @@ def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
     list(conversion(tmp_path))
     whole = contents(tmp_path / "out")
     assert len(whole) == 6
-    keys = [[key for key, _ in whole[f"train_{what}"]] for what in ("images", "boxes")]  # type: ignore[attr-defined]
+    keys = [[key for key, _ in whole[f"train_{what}"]] for what in ("images", "boxes")]
     assert keys[0] == keys[1]
     (tmp_path / "out").rename(tmp_path / "whole")
     starts = []

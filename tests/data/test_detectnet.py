@@ -114,7 +114,7 @@ def write(rows: np.ndarray, **fields: object) -> np.ndarray:
         image_size_x=24,
         image_size_y=16,
         stride=8,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
     grid = CoverageGrid(param)
     out = np.full((grid.maps, *grid.cells), np.nan, np.float32)

@@ -14,7 +14,6 @@ from protonet.data import jpeg
 from protonet.data.datum import decode_image
 from protonet.data.jpeg import decode_jpeg
 
-pytest.importorskip("simplejpeg")
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import plyvel
 import pytest
 
 from protonet.data.database import Database, check_pairs
 from protonet.data.datum import make_datum
 from protonet.data.leveldb_store import LevelStore, can_read_leveldb, is_leveldb
 from protonet.errors import DataError
-
-plyvel = pytest.importorskip("plyvel", reason="LevelDB needs the extra leveldb")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def listed(tmp_path: Path) -> Path:
 
 
 def pairs(folder: Path, **settings: object) -> PairList:
-    return PairList(folder / "list.txt", root=str(folder), **settings)  # type: ignore[arg-type]
+    return PairList(folder / "list.txt", root=str(folder), **settings)
 
 
 def test_what_is_read(listed: Path) -> None:

@@ -38,7 +38,7 @@ def listed(folder: Path, line: str, kind: int) -> SegList:
 def test_what_labels_are(tmp_path: Path, line: str, kind: int, labels: object) -> None:
     pair = listed(tmp_path, line, kind).read(0)
     np.testing.assert_array_equal(pair.image, IMAGE)
-    np.testing.assert_array_equal(pair.labels, np.broadcast_to(labels, (1, 4, 6)))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(pair.labels, np.broadcast_to(labels, (1, 4, 6)))
     assert pair.size == (4, 6)
 
 
@@ -54,7 +54,7 @@ def test_of_pixels_both_paths_are_needed(tmp_path: Path) -> None:
 
 
 def transform(phase: int = TEST, **fields: object) -> SegTransform:
-    param = TransformationParameter(**fields)  # type: ignore[arg-type]
+    param = TransformationParameter(**fields)
     return SegTransform(param, phase, ignore=250, seed=4, name="data")
 
 

@@ -29,7 +29,7 @@ def videos(tmp_path: Path) -> Path:
 
 def listed(folder: Path, pattern: str = "image_%04d.png", **settings: object) -> SegmentList:
     given = {"pattern": pattern, "flow": False, "folder": folder, **settings}
-    return SegmentList(folder / "list.txt", **given)  # type: ignore[arg-type]
+    return SegmentList(folder / "list.txt", **given)
 
 
 def test_segments_of_colour_images(videos: Path) -> None:

@@ -102,7 +102,7 @@ def listed(tmp_path: Path) -> SegmentList:
 
 def source(listed: SegmentList, training: bool = False, **settings: object) -> SegmentSource:
     transform = SegmentTransform(training=training)
-    return SegmentSource(listed, 2, 3, transform, (4, 6), **settings)  # type: ignore[arg-type]
+    return SegmentSource(listed, 2, 3, transform, (4, 6), **settings)
 
 
 def test_segments_of_a_test_are_in_the_middle(listed: SegmentList) -> None:

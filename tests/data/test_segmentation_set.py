@@ -20,7 +20,7 @@ from tests.data import segmentation_sets as sets
 
 
 def names(pairs: object) -> list[tuple[str, str]]:
-    return [(pair.name, pair.labels.name) for pair in pairs]  # type: ignore[attr-defined]
+    return [(pair.name, pair.labels.name) for pair in pairs]
 
 
 def test_folders_beside_each_other_or_divided(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def make(folder: Path, **settings: object) -> WindowSource:
         np.hstack([rows, rows * 0, right, rows + 200]).astype(np.int32),
     )
     given: dict[str, object] = {"folder": folder, "seed": 3, "name": "in"}
-    return WindowSource(windows, 5, 2, WindowCropper(4), **(given | settings))  # type: ignore[arg-type]
+    return WindowSource(windows, 5, 2, WindowCropper(4), **(given | settings))
 
 
 def take(source: WindowSource) -> tuple[np.ndarray, np.ndarray]:

@@ -70,7 +70,7 @@ def test_a_count_that_is_not_the_shapes(dims: tuple[int, ...], count: int) -> No
 )
 def test_raw_data_of_nvidias_fork(kind: int, stored: Any, read: Any) -> None:
     values = VALUES.astype(stored)
-    blob = BlobProto(raw_data_type=kind, raw_data=values.tobytes())  # type: ignore[arg-type]
+    blob = BlobProto(raw_data_type=kind, raw_data=values.tobytes())
     blob.shape.dim.extend(VALUES.shape)
     again = to_array(blob)
     assert again.dtype == read
@@ -83,9 +83,9 @@ def test_raw_data_that_cannot_be_read() -> None:
     with pytest.raises(FormatError, match="b has raw_data that is not float"):
         to_array(BlobProto(raw_data=b"1234"), "b")
     with pytest.raises(FormatError, match="b has raw_data that is not float"):
-        to_array(BlobProto(raw_data=b"1234", raw_data_type=3), "b")  # type: ignore[arg-type]
+        to_array(BlobProto(raw_data=b"1234", raw_data_type=3), "b")
     with pytest.raises(FormatError, match="b has 5 bytes of raw_data, no multiple of float32"):
-        to_array(BlobProto(raw_data=b"12345", raw_data_type=1), "b")  # type: ignore[arg-type]
+        to_array(BlobProto(raw_data=b"12345", raw_data_type=1), "b")
 
 
 @pytest.mark.parametrize(

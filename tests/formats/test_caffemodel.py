@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -57,7 +58,6 @@ def test_a_model_keeps_its_net_and_every_bit(tmp_path: Path) -> None:
 
 
 def test_hdf5_is_laid_out_as_caffes(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     theirs = caffes_model("adam")
     net = read_model(caffes_model("sgd"))
     for layer in net.layer:
@@ -74,15 +74,14 @@ def listing(file: object) -> dict[str, object]:
     nodes: dict[str, object] = {}
 
     def enter(name: str, node: object) -> None:
-        values = node[()] if hasattr(node, "dtype") else None  # type: ignore[index]
+        values = node[()] if hasattr(node, "dtype") else None
         nodes[name] = None if values is None else (values.dtype, values.shape, values.tobytes())
 
-    file.visititems(enter)  # type: ignore[attr-defined]
+    file.visititems(enter)
     return nodes
 
 
 def test_shared_parameters_and_slashes(tmp_path: Path, small_net: NetParameter) -> None:
-    pytest.importorskip("h5py")
     left, _, right = ([to_array(blob) for blob in layer.blobs] for layer in small_net.layer)
     for name in ("w.caffemodel", "w.caffemodel.h5"):
         write_model(tmp_path / name, small_net)
@@ -99,7 +98,6 @@ def test_shared_parameters_and_slashes(tmp_path: Path, small_net: NetParameter) 
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
     (tmp_path / "a.caffemodel").write_bytes(caffes_model("adam").read_bytes())
     (tmp_path / "b.caffemodel.h5").write_bytes(caffes_model("sgd").read_bytes())
     assert with_weights(read_weights(tmp_path / "a.caffemodel")) == {"ip1", "ip2"}
@@ -146,7 +144,6 @@ def test_files_of_another_kind(source: str, words: str) -> None:
 
 
 def test_hdf5_files_of_another_kind(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     with pytest.raises(FormatError, match=r"an HDF5 file; expected a \.caffemodel"):
         read_model(caffes_model("adam"))
     with pytest.raises(FormatError, match=r"is a \.solverstate\.h5; expected a \.caffemodel\.h5"):
@@ -177,7 +174,6 @@ def test_a_blob_that_does_not_fit_its_shape(tmp_path: Path, small_net: NetParame
 
 
 def test_hdf5_with_other_datasets_in_a_layer(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     for number, key in enumerate(("bias", "5000")):
         path = tmp_path / f"{number}.h5"
         with h5py.File(path, "w") as file:
@@ -187,7 +183,6 @@ def test_hdf5_with_other_datasets_in_a_layer(tmp_path: Path) -> None:
 
 
 def test_hdf5_groups_that_contain_each_other(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["data/ip/0"] = np.zeros(3)
         file["data/ip/back"] = file["data"]
@@ -209,7 +204,6 @@ def test_more_than_protobuf_holds(
 
 
 def test_a_full_disk(full_disk: Path, small_net: NetParameter) -> None:
-    pytest.importorskip("h5py")
     for name in ("x.caffemodel", "x.caffemodel.h5"):
         path = full_disk / name
         write_model(path, small_net)

@@ -6,13 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from protonet.errors import FormatError, UsageError
 from protonet.formats import hdf5
-
-h5py = pytest.importorskip("h5py")
 
 
 def test_there_and_back(tmp_path: Path) -> None:

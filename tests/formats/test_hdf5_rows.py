@@ -113,7 +113,7 @@ class Full(module._Disk):
     room = 1_000_000
 
     def write(self, data: object) -> int:
-        if self.error is None and self.tell() + memoryview(data).nbytes > self.room:  # type: ignore[arg-type]
+        if self.error is None and self.tell() + memoryview(data).nbytes > self.room:
             self.error = OSError(28, "No space left on device")
         return super().write(data)
 
@@ -130,7 +130,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: boo
         writer.close()
     else:
         writer.append({"x": np.ones((10, 3), np.float32)})
-        writer._disk.room = 0  # type: ignore[attr-defined]
+        writer._disk.room = 0
         with pytest.raises(FormatError, match=message):
             writer.close()
     assert names(tmp_path) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -42,7 +43,6 @@ def test_ours_are_caffes_byte_for_byte(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", HDF5, ids=lambda path: path.parent.name)
 def test_caffes_hdf5_states_node_by_node(path: Path, tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     state = read_state(path)
     assert (state.iteration, state.current_step) == (5, 0)
     assert state.learned_net == "snap_iter_5.caffemodel.h5"
@@ -63,8 +63,6 @@ def test_caffes_hdf5_states_node_by_node(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.solverstate", "x.solverstate.h5"])
 def test_there_and_back_bit_for_bit(tmp_path: Path, name: str) -> None:
-    if name.endswith(".h5"):
-        pytest.importorskip("h5py")
     rng = np.random.default_rng(7)
     history = [
         rng.normal(size=(2, 3, 5, 7)).astype(np.float32),
@@ -81,7 +79,6 @@ def test_there_and_back_bit_for_bit(tmp_path: Path, name: str) -> None:
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
     (tmp_path / "x.solverstate").write_bytes(HDF5[0].read_bytes())
     assert read_state(tmp_path / "x.solverstate").iteration == 5
 
@@ -101,7 +98,6 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_hdf5_files_of_another_kind(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     with pytest.raises(FormatError, match=r"is a \.caffemodel\.h5; expected a \.solverstate\.h5"):
         read_state(GOLDEN / "adam" / "snap_iter_5.caffemodel.h5")
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -115,7 +111,6 @@ def test_hdf5_files_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_an_hdf5_state_with_a_gap(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     (tmp_path / "x.h5").write_bytes(HDF5[0].read_bytes())
     with h5py.File(tmp_path / "x.h5", "r+") as file:
         del file["current_step"]

@@ -52,7 +52,7 @@ def test_values_are_read_from_the_file(tmp_path: Path, old: bool) -> None:
 
 def raw() -> BlobProto:
     halves = BIG.astype("<f2")
-    blob = BlobProto(raw_data=halves.tobytes(), raw_data_type=2)  # type: ignore[arg-type]
+    blob = BlobProto(raw_data=halves.tobytes(), raw_data_type=2)
     blob.shape.dim.extend(BIG.shape)
     return blob
 

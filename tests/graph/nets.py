@@ -14,11 +14,11 @@ from protonet.proto.text import Source, read_net
 
 def plan_of(text: str, phase: int = TRAIN, **state: object) -> Plan:
     """Plan a net given as text."""
-    return plan_net(read_net(Source("net.prototxt", text)), phase=phase, **state)  # type: ignore[arg-type]
+    return plan_net(read_net(Source("net.prototxt", text)), phase=phase, **state)
 
 
 def net_of(text: str, phase: int = 0, **options: object) -> Net:
-    net = Net(plan_of(text, phase), Device("cpu"), **options)  # type: ignore[arg-type]
+    net = Net(plan_of(text, phase), Device("cpu"), **options)
     generator = np.random.default_rng(3)
     for value in net.plan.inputs:
         blob = net.blobs[value.name]

@@ -140,7 +140,7 @@ def test_what_gave_no_item_has_a_gradient_of_zeros() -> None:
     assert diff is not None
     assert diff.tolist() == [[1, 1], [0, 0], [1, 1]]
     net.reshape({"i": (0,)})
-    net.inputs["x"].diff[...] = 7  # type: ignore[index]
+    net.inputs["x"].diff[...] = 7
     net.forward()
     net.backward()
     diff = net.inputs["x"].diff

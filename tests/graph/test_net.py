@@ -149,7 +149,7 @@ def test_close_reaches_the_layers() -> None:
     closed = []
     net = net_of(text)
     assert isinstance(net.layers[2], Stateful)
-    net.layers[2].close = lambda: closed.append(True)  # type: ignore[method-assign]
+    net.layers[2].close = lambda: closed.append(True)
     net.close()
     assert closed == [True]
 

@@ -54,10 +54,10 @@ def test_a_plan_is_a_value() -> None:
     bigger = plan.with_shapes({plan.last["data"]: (4, 1, 50, 50)})
     for each in (plan, bigger):
         with pytest.raises(FrozenInstanceError):
-            each.phase = 1  # type: ignore[misc]
+            each.phase = 1
         with pytest.raises(FrozenInstanceError):
-            each.steps[0].params = ()  # type: ignore[misc]
+            each.steps[0].params = ()
         with pytest.raises(FrozenInstanceError):
-            each.last["data"].shape = (1,)  # type: ignore[misc]
+            each.last["data"].shape = (1,)
         with pytest.raises(TypeError):
-            each.last["data"] = each.values[0]  # type: ignore[index]
+            each.last["data"] = each.values[0]

@@ -115,7 +115,7 @@ def test_a_net_for_another_batch_loads_what_it_needs_of_released_weights() -> No
     (form,) = kept.params["one"][0].packed
     np.testing.assert_array_equal(answer(two)[1:], before)
     # A kernel that packs in no form reads the parameter as it is.
-    two.layers[1]._convolve.keeps_weights = False  # type: ignore[attr-defined]
+    two.layers[1]._convolve.keeps_weights = False
     two.complete(points(1.0))
     assert not two.params["one"][0].released
     assert list(kept.params["one"][0].packed) == [form]

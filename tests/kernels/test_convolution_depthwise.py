@@ -72,7 +72,7 @@ def test_every_instruction_set_meets_the_definition(
     compiled = native.load()
     arguments, given = arrays(case)
     tuned = Convolve.make(Device("cpu"), np.float32, *arguments)
-    assert isinstance(tuned._native, compiled.Depthwise)  # type: ignore[attr-defined]
+    assert isinstance(tuned._native, compiled.Depthwise)
     definition = Convolve.make(Device("cpu", tuned=False), np.float64, *arguments)
     for found, expected in zip(
         passes(tuned, given, np.float32), passes(definition, given, np.float64), strict=True

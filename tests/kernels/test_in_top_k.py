@@ -25,7 +25,7 @@ def test_every_instruction_set_meets_the_definition(
     labels[0] = x[:1].argmax(axis=1, keepdims=True)
     found = []
     for family, dtype in ((InTopK.make, np.float32), (InTopK, np.float64)):
-        kernel = family(Device("cpu"), dtype, shape, 1, top_k)  # type: ignore[operator]
+        kernel = family(Device("cpu"), dtype, shape, 1, top_k)
         right = np.full(labels.shape, np.nan, dtype)
         kernel.forward(x.astype(dtype), labels.astype(dtype), right)
         found.append(right)

@@ -28,8 +28,8 @@ def test_a_position_is_restored(folder: Path) -> None:
     net = make(folder, "ImageGtData", fields, 4, "mirror: true")
     batches = [step(net) for _ in range(3)]
     layer = net.layers[0]
-    assert layer.state() == {"position": 3}  # type: ignore[attr-defined]
-    layer.restore({"position": 1})  # type: ignore[attr-defined]
+    assert layer.state() == {"position": 3}
+    layer.restore({"position": 1})
     for found, expected in zip(step(net), batches[1], strict=True):
         np.testing.assert_array_equal(found, expected)
     net.close()

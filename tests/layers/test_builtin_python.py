@@ -62,7 +62,7 @@ def test_every_class_is_known_by_the_module_that_texts_name(module: str, name: s
 
 
 def user_of(text: str, **context: object) -> object:
-    layer = plan_of(text, context=LayerContext(**context)).steps[-1].layer  # type: ignore[arg-type]
+    layer = plan_of(text, context=LayerContext(**context)).steps[-1].layer
     assert isinstance(layer, Python)
     return layer.user
 

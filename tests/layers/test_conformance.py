@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.errors import DeviceError
 from protonet.layers import layer_class, layer_types
 from protonet.proto.caffe_pb2 import TEST, TRAIN, ElementwiseLossParameter
 from protonet.testing import check_devices, check_golden, check_layer, check_pure, check_steady
@@ -996,8 +995,4 @@ def test_no_layer_is_left_out() -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("case", [*CASES, *METRICS], ids=lambda case: case.text)
 def test_a_gpu_computes_the_same(case: Case) -> None:
-    try:
-        device = Device("cuda:0")
-    except DeviceError as error:
-        pytest.skip(str(error))
-    check_devices(case.text, case.bottoms(), device, phase=case.phase)
+    check_devices(case.text, case.bottoms(), Device("cuda:0"), phase=case.phase)

@@ -169,7 +169,7 @@ def test_measuring_first_gives_the_same() -> None:
     harness = detector("confidence_threshold: 0.65")
     expected = rows(harness)
     layer = harness.layer
-    assert layer.measure(harness.bottoms) == [(1, 1, 2, 7)]  # type: ignore[attr-defined]
+    assert layer.measure(harness.bottoms) == [(1, 1, 2, 7)]
     tops = [np.zeros((1, 1, 2, 7), np.float32)]
     layer.forward(harness.bottoms, tops)
     np.testing.assert_array_equal(tops[0][0, 0], expected)

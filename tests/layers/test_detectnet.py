@@ -96,7 +96,7 @@ def test_chance_is_a_function_of_seed_and_pass() -> None:
 )
 def test_what_cannot_be(settings: dict[str, str], message: str) -> None:
     with pytest.raises(NetworkError, match=re.escape(message)):
-        make(**settings)  # type: ignore[arg-type]
+        make(**settings)
 
 
 def test_a_table_of_another_form_is_told() -> None:

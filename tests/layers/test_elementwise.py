@@ -49,7 +49,7 @@ def test_values_and_slopes(fields: str, function: Function, slope: Function) -> 
     harness = made(fields)
     np.testing.assert_allclose(harness.forward()[0], function(X))
     dy = np.arange(1.0, 7).reshape(X.shape)
-    np.testing.assert_allclose(harness.backward([dy])[0], dy * slope(X))  # type: ignore[arg-type]
+    np.testing.assert_allclose(harness.backward([dy])[0], dy * slope(X))
 
 
 def test_the_root_of_0_has_no_slope() -> None:
@@ -65,7 +65,7 @@ def test_large_values_do_not_overflow(operation: str) -> None:
     harness = made(f"operation: {operation}", [-1e4, 1e4])
     expected = {"SOFTPLUS": [0, 1e4], "LOG_SIGMOID": [-1e4, 0], "SOFTSIGN": [-1, 1]}[operation]
     np.testing.assert_allclose(harness.forward()[0], expected, rtol=1e-3)
-    assert np.isfinite(harness.backward([[1.0, 1.0]])[0]).all()  # type: ignore[arg-type]
+    assert np.isfinite(harness.backward([[1.0, 1.0]])[0]).all()
 
 
 @pytest.mark.parametrize(

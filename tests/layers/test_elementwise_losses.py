@@ -51,7 +51,7 @@ def test_the_formula_and_its_slope(
     h = 1e-6
     slope = (formula(x + h, t) - formula(x - h, t)) / (2 * h)
     dx = loss.backward([3.0])[0]
-    np.testing.assert_allclose(dx, 3 * slope / x.size, atol=1e-8)  # type: ignore[arg-type]
+    np.testing.assert_allclose(dx, 3 * slope / x.size, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_divisors(mode: str, divisor: int) -> None:
     text = f'type: "ElementwiseLoss" loss_param {{ normalization: {mode} }}'
     loss = LayerHarness(text, [X, P], dtype=float)
     assert loss.forward()[0] == pytest.approx(((X - P) ** 2).sum() / divisor)
-    np.testing.assert_allclose(loss.backward([1.0])[0], 2 * (X - P) / divisor)  # type: ignore[arg-type]
+    np.testing.assert_allclose(loss.backward([1.0])[0], 2 * (X - P) / divisor)
 
 
 def test_a_weight_for_each_value_of_an_item() -> None:
     loss = harness("SQUARE", X, P.reshape(12), "weight: 1 weight: 0 weight: 2.5")
     weights = np.array([1, 0, 2.5])
     assert loss.forward()[0] == pytest.approx((weights * (X - P) ** 2).mean())
-    np.testing.assert_allclose(loss.backward([1.0])[0], weights * 2 * (X - P) / 12)  # type: ignore[arg-type]
+    np.testing.assert_allclose(loss.backward([1.0])[0], weights * 2 * (X - P) / 12)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5])

@@ -44,7 +44,7 @@ def make(
     **context: object,
 ) -> Net:
     source = Source(str(folder / "net.prototxt"), LAYER.format(image_data, transform))
-    layer_context = LayerContext(folder, **context)  # type: ignore[arg-type]
+    layer_context = LayerContext(folder, **context)
     return Net(plan_net(read_net(source), phase=phase, context=layer_context), Device(device))
 
 
@@ -119,7 +119,7 @@ def test_gray_and_the_root_folder(tmp_path: Path, pictures: np.ndarray) -> None:
 def test_who_shuffles(
     tmp_path: Path, pictures: np.ndarray, param: str, settings: dict[str, object], shuffled: bool
 ) -> None:
-    net = make(tmp_path, GIVEN + param, seed=6, **settings)  # type: ignore[arg-type]
+    net = make(tmp_path, GIVEN + param, seed=6, **settings)
     order = np.concatenate([step(net)[1] for _ in range(COUNT)]).reshape(3, COUNT) - 10
     assert (np.sort(order) == np.arange(COUNT)).all()
     assert (order != np.arange(COUNT)).any() == shuffled

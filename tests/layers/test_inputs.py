@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import plyvel
 import pytest
 from google.protobuf import text_format
 
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def make(text: str, folder: Path | None = None, phase: int = TRAIN, **context: object) -> Layer:
     spec = text_format.Parse(text, LayerParameter(name="in"))
-    settings = LayerContext(folder or Path(), **context)  # type: ignore[arg-type]
+    settings = LayerContext(folder or Path(), **context)
     layer = layer_class(spec.type)(spec, phase, settings)
     layer.setup()
     return layer
@@ -199,7 +200,7 @@ def images_of(folder: Path) -> np.ndarray:
 
 
 def data(folder: Path, param: str = "", more: str = "", **settings: object) -> Run:
-    return Run(make(DATA % (param, more), folder, **settings))  # type: ignore[arg-type]
+    return Run(make(DATA % (param, more), folder, **settings))
 
 
 @pytest.mark.parametrize("backend", ["", "backend: LMDB", "backend: LEVELDB"])
@@ -243,7 +244,7 @@ def test_partial_batches_are_shared_out(folder: Path) -> None:
     whole = Run(make(text, folder))
     expected = []
     for _ in range(4):
-        whole.tops = [np.empty(shape, np.float32) for shape in whole.layer.upcoming()]  # type: ignore[attr-defined]
+        whole.tops = [np.empty(shape, np.float32) for shape in whole.layer.upcoming()]
         expected.append(whole.forward())
     for rank in (0, 1):
         run = Run(make(text, folder, ranks=ranks_of(rank, 2)))
@@ -259,7 +260,7 @@ def test_partial_batches_are_shared_out(folder: Path) -> None:
             np.testing.assert_array_equal(found[0], images[part.places])
             np.testing.assert_array_equal(found[1], labels[part.places])
         layer.close()
-    whole.layer.close()  # type: ignore[attr-defined]
+    whole.layer.close()
 
 
 def test_a_last_batch_that_is_too_small_for_the_ranks_is_refused(folder: Path) -> None:
@@ -278,7 +279,6 @@ def test_partial_batches_cannot_be_shifted(folder: Path) -> None:
 
 
 def test_a_leveldb_gives_what_the_lmdb_gives(folder: Path) -> None:
-    plyvel = pytest.importorskip("plyvel", reason="LevelDB needs the extra leveldb")
     with Database(folder / "db") as database:
         level = plyvel.DB(str(folder / "level"), create_if_missing=True)
         for key, datum in database:

@@ -42,13 +42,13 @@ def test_a_margin_to_all_other_classes(
     harness = LayerHarness(f'type: "MultiMarginLoss" {fields}', [X, LABELS], dtype=float)
     loss, dx = multi_margin(p, margin, weights)
     assert harness.forward()[0] == pytest.approx(loss / divisor)
-    np.testing.assert_allclose(harness.backward([1.0])[0], dx / divisor, atol=1e-15)  # type: ignore[arg-type]
+    np.testing.assert_allclose(harness.backward([1.0])[0], dx / divisor, atol=1e-15)
 
 
 def test_one_item_without_a_batch() -> None:
     harness = LayerHarness('type: "MultiMarginLoss"', [[0.5, 0.0, 1.5], [0]], dtype=float)
     assert harness.forward()[0] == pytest.approx((0.5 + 2) / 3)
-    np.testing.assert_allclose(harness.backward([3.0])[0], [-2, 1, 1])  # type: ignore[arg-type]
+    np.testing.assert_allclose(harness.backward([3.0])[0], [-2, 1, 1])
 
 
 LISTS = np.array([[2, 0, -1, 3, -1], [-1, 1, 2, 3, 4], [4, 4, 1, -1, -1], [0, 1, 2, 3, 4]])
@@ -69,7 +69,7 @@ def test_a_margin_of_each_label_to_all_other_classes(mode: str, divisor: int) ->
     harness = LayerHarness(text, [X, LISTS], dtype=float)
     for _ in range(2):
         assert harness.forward()[0] == pytest.approx(loss / divisor)
-    np.testing.assert_allclose(harness.backward([1.0])[0], dx / divisor, atol=1e-15)  # type: ignore[arg-type]
+    np.testing.assert_allclose(harness.backward([1.0])[0], dx / divisor, atol=1e-15)
 
 
 @pytest.mark.parametrize(

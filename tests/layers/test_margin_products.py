@@ -87,9 +87,9 @@ def test_lambda_falls_with_each_pass() -> None:
     harness = layer(fields, tops='top: "y" top: "lambda"')
     found = [harness.forward()[1].item() for _ in range(3)]
     np.testing.assert_allclose(found, [max(100 * (1 + 2 * i) ** -1.5, 3) for i in (5, 6, 7)])
-    state = harness.layer.state()  # type: ignore[attr-defined]
+    state = harness.layer.state()
     other = layer(fields, tops='top: "y" top: "lambda"')
-    other.layer.restore(state)  # type: ignore[attr-defined]
+    other.layer.restore(state)
     np.testing.assert_allclose(other.forward()[1].item(), max(100 * 17**-1.5, 3))
 
 

@@ -42,9 +42,9 @@ def test_an_annealed_margin_counts_passes_and_is_resumed() -> None:
     found = [float(harness.forward()[1][0]) for _ in range(5)]
     np.testing.assert_allclose(found, [0, -0.1, -0.2, -0.25, -0.25], atol=1e-7)
     other = margin(fields + " iteration: 7", more='top: "y" top: "m"')
-    other.layer.restore({"passes": 1})  # type: ignore[attr-defined]
+    other.layer.restore({"passes": 1})
     np.testing.assert_allclose(other.forward()[1], [-0.1], atol=1e-7)
-    assert other.layer.state() == {"passes": 2}  # type: ignore[attr-defined]
+    assert other.layer.state() == {"passes": 2}
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_is_ignored_is_neither_pair_nor_negative() -> None:
 SIX = np.array([[i, 0, i + 10, 1] for i in (0, 1, 30, 31, 60, 90)], float)
 
 
-def mine(fields: str, costs: list[float], free: list[float], matched: list[int]):  # type: ignore[no-untyped-def]
+def mine(fields: str, costs: list[float], free: list[float], matched: list[int]):
     """Of image 1, whose priors ``matched`` match its only object; image 0 has no object."""
     each = np.array(matched, int)
     pairs = Pairs(np.full_like(each, 1), each, np.zeros_like(each), np.zeros_like(each))

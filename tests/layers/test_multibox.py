@@ -33,7 +33,7 @@ def loss(
 
 
 def value(*arguments: object, **more: object) -> float:
-    (top,) = loss(*arguments, **more).forward()  # type: ignore[arg-type]
+    (top,) = loss(*arguments, **more).forward()
     assert top.shape == ()
     return float(top)
 

@@ -46,7 +46,7 @@ def test_the_formula(fields: str, weights: np.ndarray, divisor: float) -> None:
     text = f'type: "NLLLoss" loss_param {{ {fields} }}'
     harness = LayerHarness(text, [X, LABELS], dtype=float)
     assert harness.forward()[0] == pytest.approx(loss)
-    np.testing.assert_allclose(harness.backward([1.0])[0], dx)  # type: ignore[arg-type]
+    np.testing.assert_allclose(harness.backward([1.0])[0], dx)
 
 
 def test_with_its_softmax_it_is_softmax_with_loss() -> None:
@@ -57,14 +57,14 @@ def test_with_its_softmax_it_is_softmax_with_loss() -> None:
     assert alone.forward()[0] == pytest.approx(fused.forward()[0])
     (dx,), (dscores,) = alone.backward([1.0])[:1], fused.backward([1.0])[:1]
     assert dx is not None
-    np.testing.assert_allclose(dscores, dx - np.exp(X) * dx.sum(1, keepdims=True))  # type: ignore[arg-type]
+    np.testing.assert_allclose(dscores, dx - np.exp(X) * dx.sum(1, keepdims=True))
 
 
 def test_classes_of_no_chance_do_not_count_and_one_item_needs_no_batch() -> None:
     x = np.array([-np.inf, -0.5, -np.inf])
     harness = LayerHarness('type: "NLLLoss" nll_loss_param { axis: 0 }', [x, [1]], dtype=float)
     assert harness.forward()[0] == 0.5
-    assert harness.backward([1.0])[0].tolist() == [0, -1, 0]  # type: ignore[union-attr]
+    assert harness.backward([1.0])[0].tolist() == [0, -1, 0]
 
 
 @pytest.mark.parametrize(

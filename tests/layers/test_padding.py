@@ -35,7 +35,7 @@ def test_a_border_of_the_values_themselves(mode: str, pads: tuple[int, ...]) -> 
     x = np.random.default_rng(3).integers(-9, 9, (2, 3, 4)).astype(np.float32)
     text = f'type: "Pad" pad_param {{ mode: {mode} paddings: [0, 0, {", ".join(map(str, pads))}] }}'
     harness = LayerHarness(text, [x])
-    expected = np.pad(x, [(0, 0), pads[:2], pads[2:]], mode=mode.lower())  # type: ignore[call-overload]
+    expected = np.pad(x, [(0, 0), pads[:2], pads[2:]], mode=mode.lower())
     np.testing.assert_array_equal(harness.forward()[0], expected)
 
 

@@ -72,11 +72,11 @@ def test_parameter_tables_hold_the_fields_of_the_schema(name: str) -> None:
 
 def shown(field: object) -> str:
     """A field's default as the pages print it."""
-    value = field.default_value  # type: ignore[attr-defined]
+    value = field.default_value
     if isinstance(value, str):
         return value
-    if field.enum_type is not None:  # type: ignore[attr-defined]
-        return str(field.enum_type.values_by_number[value].name)  # type: ignore[attr-defined]
+    if field.enum_type is not None:
+        return str(field.enum_type.values_by_number[value].name)
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 

@@ -32,7 +32,7 @@ def proposals(phase: int, param_str: str = "'scales': [2, 4, 8]") -> list[np.nda
     text = python("proposal_layer", "ProposalLayer", 2, param_str)
     harness = LayerHarness(text, [scores, offsets, INFO], phase=phase)
     harness.forward()
-    harness._fit([top.shape for top in harness.layer.reshaped_tops().values()])  # type: ignore[attr-defined]
+    harness._fit([top.shape for top in harness.layer.reshaped_tops().values()])
     return harness.forward()
 
 
@@ -57,13 +57,13 @@ def test_each_phase_has_its_numbers() -> None:
         [np.zeros((1, 18, 2, 2)), np.zeros((1, 36, 2, 2)), INFO],
         phase=TEST,
     ).layer
-    assert (layer.user.proposing.before, layer.user.proposing.after) == (6000, 300)  # type: ignore[attr-defined]
+    assert (layer.user.proposing.before, layer.user.proposing.after) == (6000, 300)
     layer = LayerHarness(
         python("proposal_layer", "ProposalLayer", 1, ""),
         [np.zeros((1, 18, 2, 2)), np.zeros((1, 36, 2, 2)), INFO],
         phase=TRAIN,
     ).layer
-    assert (layer.user.proposing.before, layer.user.proposing.after) == (12000, 2000)  # type: ignore[attr-defined]
+    assert (layer.user.proposing.before, layer.user.proposing.after) == (12000, 2000)
 
 
 def at_anchors(param_str: str = "", truths: np.ndarray = TRUTHS, seed: int = 0) -> LayerHarness:
@@ -158,7 +158,7 @@ def at_regions(
     harness = LayerHarness(text, [rois, truths])
     harness.forward()
     shapes = [top.shape for top in harness.tops]
-    for place, made in harness.layer.reshaped_tops().items():  # type: ignore[attr-defined]
+    for place, made in harness.layer.reshaped_tops().items():
         shapes[place] = made.shape
     harness._fit(shapes)
     return harness.forward()

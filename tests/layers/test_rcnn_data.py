@@ -58,7 +58,7 @@ def batches(net: Net, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarr
         found.append(
             tuple(np.array(net.blobs[name].data) for name in ("data", "im_info", "gt_boxes"))
         )
-    return found  # type: ignore[return-value]
+    return found
 
 
 def test_each_image_comes_once_in_an_epoch_scaled(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_the_order_is_the_seed_s(tmp_path: Path) -> None:
 def test_a_roidb_is_taken_as_py_faster_rcnn_has_it(tmp_path: Path) -> None:
     write(tmp_path)
     net = net_of(tmp_path, "'scales': [10]")
-    user = net.layers[0].user  # type: ignore[attr-defined]
+    user = net.layers[0].user
     user.set_roidb(
         [
             {

@@ -117,4 +117,4 @@ def test_slopes_on_the_bounds(fields: str, slopes: list[int]) -> None:
     text = f'type: "Clip" clip_param {{ min: -1 max: 2 {fields} }}'
     harness = LayerHarness(text, [[-2.0, -1.0, 0.5, 2.0, 3.0]])
     assert harness.forward()[0].tolist() == [-1, -1, 0.5, 2, 2]
-    assert harness.backward([np.ones(5)])[0].tolist() == slopes  # type: ignore[union-attr]
+    assert harness.backward([np.ones(5)])[0].tolist() == slopes

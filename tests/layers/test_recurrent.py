@@ -30,7 +30,7 @@ def text(kind: str, static: bool = False, exposed: bool = False, **_: object) ->
     )
 
 
-def values(kind: str, static: bool = False, exposed: bool = False, first: float = 0.0):  # type: ignore[no-untyped-def]
+def values(kind: str, static: bool = False, exposed: bool = False, first: float = 0.0):
     generator = np.random.default_rng(2)
     given = [generator.standard_normal((T, N, INPUTS)), marks(first)]
     if static:

@@ -20,7 +20,7 @@ def resized(field: str, fields: str) -> np.ndarray:
         fields += ' data_format: "NCHW"'
     text = f'type: "{kind}" {field} {{ {fields} }}'
     (top,) = LayerHarness(text, [X], dtype=float).forward()
-    return top  # type: ignore[no-any-return]
+    return top
 
 
 def along(x: np.ndarray, out: int, kind: str, mode: str) -> np.ndarray:

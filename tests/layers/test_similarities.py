@@ -32,8 +32,8 @@ def test_vectors_of_length_0_have_finite_gradients() -> None:
     harness = cosine("", np.zeros((1, 2)), [[3.0, 4.0]])
     assert harness.forward()[0] == [0]
     da, db = harness.backward([np.ones(1)])
-    np.testing.assert_allclose(da, [[0.6e6, 0.8e6]])  # type: ignore[arg-type]
-    assert db.tolist() == [[0, 0]]  # type: ignore[union-attr]
+    np.testing.assert_allclose(da, [[0.6e6, 0.8e6]])
+    assert db.tolist() == [[0, 0]]
     tiny = LayerHarness('type: "CosineSimilarity"', [[[1e-9, 0]], [[1e-9, 0]]])
     assert np.isfinite(tiny.forward()[0]).all()
 
@@ -50,15 +50,15 @@ def test_distances_and_gradients(p: float) -> None:
     if p == 1.5:
         slope = d
     expected = (DY * (y + 1e-6) ** (1 - p))[:, None] * slope
-    np.testing.assert_allclose(da.reshape(3, 20), expected)  # type: ignore[union-attr]
-    np.testing.assert_allclose(db, -np.reshape(expected, B.shape))  # type: ignore[arg-type]
+    np.testing.assert_allclose(da.reshape(3, 20), expected)
+    np.testing.assert_allclose(db, -np.reshape(expected, B.shape))
 
 
 def test_the_length_of_one_vector() -> None:
     harness = LayerHarness('type: "PairwiseDistance"', [[[3.0, 4.0], [0.0, 0.0]]], dtype=float)
     assert harness.forward()[0].tolist() == [5, 0]
     (da,) = harness.backward([np.array([10.0, 1.0])])
-    np.testing.assert_allclose(da, [[6, 8], [0, 0]], rtol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(da, [[6, 8], [0, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("p", [1, 2, 3])

@@ -177,6 +177,6 @@ def test_logarithms_of_small_probabilities() -> None:
     half = -math.log(2)
     np.testing.assert_allclose(harness.forward()[0], [[-1e4, 0], [half, half]], rtol=1e-6)
     dx = harness.backward([[[1.0, 0.0], [1.0, 0.0]]])[0]
-    np.testing.assert_allclose(dx, [[1, -1], [0.5, -0.5]], rtol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(dx, [[1, -1], [0.5, -0.5]], rtol=1e-6)
     with pytest.raises(LayerError, match="axis 1 is out of range for a bottom of shape 3"):
         LayerHarness('type: "LogSoftmax"', [np.ones(3)])

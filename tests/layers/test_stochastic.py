@@ -36,7 +36,7 @@ def test_noise_by_iteration_and_in_test() -> None:
     assert (harness.forward()[0] != first).mean() > 0.9
     assert noise("mean: 2", 3, TEST).forward()[0].tolist() == [7, 7, 7]
     assert noise("std: 0", 3).forward()[0].tolist() == [5, 5, 5]
-    assert noise("", 2).backward([[3.0, 4.0]])[0].tolist() == [3, 4]  # type: ignore[union-attr]
+    assert noise("", 2).backward([[3.0, 4.0]])[0].tolist() == [3, 4]
 
 
 def test_slopes_are_uniform() -> None:
@@ -47,14 +47,14 @@ def test_slopes_are_uniform() -> None:
     assert slopes.mean() == pytest.approx(0.4, abs=0.01)
     assert slopes.std() == pytest.approx(0.4 / np.sqrt(12), abs=0.01)
     dx = harness.backward([np.full(40_000, 3.0)])[0]
-    np.testing.assert_allclose(dx, 3 * slopes, rtol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(dx, 3 * slopes, rtol=1e-6)
 
 
 def test_values_above_0_pass_and_the_mean_slope_is_that_of_test() -> None:
     assert rectifier("", [2.0, 0.0]).forward()[0].tolist() == [2, 0]
     harness = rectifier("lower: 0.25 upper: 0.75", [2.0, -4.0, 0.0], TEST)
     assert harness.forward()[0].tolist() == [2, -2, 0]
-    assert harness.backward([[1.0, 1.0, 1.0]])[0].tolist() == [1, 0.5, 0.5]  # type: ignore[union-attr]
+    assert harness.backward([[1.0, 1.0, 1.0]])[0].tolist() == [1, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("fields", ["lower: 0.5", "lower: -0.1", "upper: inf"])

@@ -139,7 +139,7 @@ UP = "upsample_param"
 def test_mistakes_in_upsample(
     fields: str, shapes: object, message: str, path: tuple[str | int, ...]
 ) -> None:
-    bottoms = [X] * shapes if isinstance(shapes, int) else map(np.ones, shapes)  # type: ignore[call-overload]
+    bottoms = [X] * shapes if isinstance(shapes, int) else map(np.ones, shapes)
     with pytest.raises(LayerError) as caught:
         upsample(fields, *bottoms)
     assert (str(caught.value), caught.value.path) == (message, path)

@@ -29,7 +29,7 @@ def region(fields: str = "", x: np.ndarray | None = None, **options: object) -> 
     biases = ", ".join(str(value) for pair in REGION_ANCHORS for value in pair)
     settings = f"num_class: 3 num: 2 biases: [{biases}] {fields}"
     text = f'type: "RegionLoss" region_loss_param {{ {settings} }}'
-    return LayerHarness(text, [predictions() if x is None else x, LABELS], **options)  # type: ignore[arg-type]
+    return LayerHarness(text, [predictions() if x is None else x, LABELS], **options)
 
 
 def yolov3(fields: str = "", x: np.ndarray | None = None) -> LayerHarness:

@@ -78,7 +78,7 @@ def test_every_row_of_caffe_is_there_with_number_type_and_default() -> None:
             assert isinstance(enum, EnumDescriptor)
             assert enum.values_by_name[name].number == int(number), (message, name)
             continue
-        field = owner(message).fields_by_name[name]  # type: ignore[attr-defined]
+        field = owner(message).fields_by_name[name]
         found = described(field)
         assert found[:3] == (int(number), label, type_name), (message, name)
         assert same_default(found[3], default), (message, name, found[3], default)
@@ -90,9 +90,9 @@ def test_nvidias_fields_are_there_under_their_number_unless_caffe_uses_it() -> N
     moved = 0
     for kind, message, name, number, *_ in rows("nvcaffe-schema-differences.tsv"):
         if kind == "enum":
-            assert owner(message).values_by_name[name].number == int(number)  # type: ignore[attr-defined]
+            assert owner(message).values_by_name[name].number == int(number)
         elif (message, name) not in caffe:
-            found = owner(message).fields_by_name[name].number  # type: ignore[attr-defined]
+            found = owner(message).fields_by_name[name].number
             if (message, int(number)) in taken:
                 moved += 1
                 assert found >= 7001, (message, name)

@@ -41,6 +41,6 @@ def net_of(tmp_path: Path) -> Callable[..., caffe.Net]:
     def make(text: str = DEPLOY, *arguments: object, **options: object) -> caffe.Net:
         path = tmp_path / "net.prototxt"
         path.write_text(text)
-        return caffe.Net(str(path), *(arguments or (caffe.TEST,)), **options)  # type: ignore[arg-type]
+        return caffe.Net(str(path), *(arguments or (caffe.TEST,)), **options)
 
     return make

@@ -69,7 +69,7 @@ def test_the_nccl_library(monkeypatch: pytest.MonkeyPatch, now: int, built: int,
 
 def test_without_nccl_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(description, "load_nccl", lambda: None)
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace())
     assert nccl_line().startswith("NCCL: not installed: pip install 'protonet[nccl]' for CUDA 12")
     monkeypatch.delitem(sys.modules, "cupy")
     assert nccl_line().startswith("NCCL: needs CuPy, which is not installed")

@@ -81,7 +81,7 @@ def test_parts_add_up(case: Case) -> None:
     np.testing.assert_allclose(found[0][0] + found[1][0], loss, rtol=1e-9)
     for at, expected in enumerate(gradients):
         if expected is not None and at not in case.alone:
-            ours = np.concatenate([slopes[at] for _, slopes in found])  # type: ignore[misc]
+            ours = np.concatenate([slopes[at] for _, slopes in found])
             np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 

@@ -182,7 +182,7 @@ def sums_with_itself(device: Device) -> None:
         settings = {"type": "SGD", "base_lr": 0.1, "lr_policy": "fixed", "momentum": 0.9}
         net = Net(plan_of(NET), device, seed=3)
         trainer = Trainer(SolverParameter(**settings), net, alone=True, **more)
-        trainer.progress.tick_is_due = lambda: False  # type: ignore[method-assign]
+        trainer.progress.tick_is_due = lambda: False
         trainer.advance(6)
         assert isinstance(trainer.train_step, CapturedTrainStep)
         assert trainer.train_step.capture_errors == frozenset()

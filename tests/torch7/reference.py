@@ -60,7 +60,7 @@ def of(*names: str) -> Callable[[Function], Function]:
 def elementwise(**functions: Callable[[np.ndarray], np.ndarray]) -> None:
     """Enter functions of the elements."""
     for name, function in functions.items():
-        FUNCTIONS[name] = lambda _r, _m, x, f=function: f(x)  # type: ignore[misc]
+        FUNCTIONS[name] = lambda _r, _m, x, f=function: f(x)
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def tables(**functions: Callable[..., Any]) -> None:
     """Enter functions of the values of a table."""
     for name, function in functions.items():
-        FUNCTIONS[name] = lambda _r, _m, x, f=function: f(*x)  # type: ignore[misc]
+        FUNCTIONS[name] = lambda _r, _m, x, f=function: f(*x)
 
 
 elementwise(
@@ -190,7 +190,7 @@ def pairwise_distance(_: Reference, made: TorchObject, x: Value) -> Value:
 @of("Linear")
 def linear(r: Reference, made: TorchObject, x: Value) -> Value:
     bias = r.tensor(made, "bias")
-    return x @ r.tensor(made, "weight").T + (0 if bias is None else bias)  # type: ignore[union-attr]
+    return x @ r.tensor(made, "weight").T + (0 if bias is None else bias)
 
 
 @of("PReLU")

@@ -155,12 +155,12 @@ def batch_normalization(r: Reference, made: TorchObject, x: Value) -> Value:
     shape = (1, -1, *[1] * (x.ndim - 2))
     if len(x) == 1 or not r.training:
         named = (r.tensor(made, f"running_{name}") for name in ("mean", "var"))
-        mean, variance = (np.reshape(each, shape) for each in named)  # type: ignore[arg-type]
+        mean, variance = (np.reshape(each, shape) for each in named)
     else:
         mean, variance = x.mean(others).reshape(shape), x.var(others).reshape(shape)
     y = (x - mean) / np.sqrt(variance + float(made.fields["eps"]))
     weight, bias = r.tensor(made, "weight"), r.tensor(made, "bias")
-    return y if weight is None else y * weight.reshape(shape) + bias.reshape(shape)  # type: ignore[union-attr]
+    return y if weight is None else y * weight.reshape(shape) + bias.reshape(shape)
 
 
 @of("SpatialCrossMapLRN")

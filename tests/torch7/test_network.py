@@ -33,7 +33,7 @@ def test_the_seed_net_becomes_layers() -> None:
         ("Linear1", "weight"),
         ("Linear1", "bias"),
     ]
-    assert made.weights()["Linear1"][0].shape == (2, 60)  # type: ignore[union-attr]
+    assert made.weights()["Linear1"][0].shape == (2, 60)
     assert [layer.type for layer in with_inputs(made, [x, label]).net.layer][:2] == ["Input"] * 2
 
 

@@ -50,7 +50,7 @@ def test_a_reason_is_told_once() -> None:
         (1, True),
         (2, True),
     ]
-    assert [str(event.message).rpartition(": ")[2] for event in told] == ["waits", "asks"]  # type: ignore[union-attr]
+    assert [str(event.message).rpartition(": ")[2] for event in told] == ["waits", "asks"]
 
 
 def test_a_net_of_one_rank_is_not_shared_out() -> None:

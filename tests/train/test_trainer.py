@@ -229,7 +229,6 @@ def test_a_snapshot_larger_than_protobuf_holds_is_hdf5(
     rule: str, over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known before the first iteration, and exact: at the limit the files are Caffe's binary."""
-    pytest.importorskip("h5py")
     whole = trainer_of(tmp_path / "whole", type=rule)
     whole.run()
     assert (tmp_path / "whole" / "s_iter_6.caffemodel").exists()
@@ -322,7 +321,7 @@ def test_a_stop_ends_a_test_which_the_resumed_training_makes_whole(
             trainer.stop()
         forward()
 
-    test_net.forward = stop_in_the_second_test  # type: ignore[method-assign]
+    test_net.forward = stop_in_the_second_test
     result = trainer.run()
     assert (result.iteration, result.interrupted) == (3, True)
     assert passes == [0, 0, 3]

@@ -25,7 +25,7 @@ from tests.web.conftest import NET
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     site = Site(Workspace.open(tmp_path_factory.mktemp("api") / "work"))
     with TestClient(create_app(site)) as client:
-        client.site = site  # type: ignore[attr-defined]
+        client.site = site
         yield client
     end_jobs(site.workspace.folder)
 
@@ -46,7 +46,7 @@ def training(api: TestClient, dataset: str) -> str:
 
 
 def wait(api: TestClient, job: str, *statuses: str) -> str:
-    found = api.site.wait(job, 60)  # type: ignore[attr-defined]
+    found = api.site.wait(job, 60)
     assert found.status in (statuses or ("done",)), found
     return job
 
@@ -162,11 +162,11 @@ def test_testing(api: TestClient, training: str, dataset: str) -> None:
     path = f"jobs/{dataset}/data/test.png"
     named = api.post(f"/api/jobs/{training}/test", data={"path": path}).json()
     assert len(named["outputs"]["output"]) == 2
-    image = (Path(api.site.workspace.folder) / path).read_bytes()  # type: ignore[attr-defined]
+    image = (Path(api.site.workspace.folder) / path).read_bytes()
     given = {"image": ("x.png", image)}
     uploaded = api.post(f"/api/jobs/{training}/test", files=given).json()
     assert uploaded["outputs"] == named["outputs"]
-    assert not list(api.site.workspace.folder.glob(".test-*"))  # type: ignore[attr-defined]
+    assert not list(api.site.workspace.folder.glob(".test-*"))
     for files, data, status in (
         (None, {}, 400),
         (given, {"path": path}, 400),
@@ -208,7 +208,7 @@ def test_events(api: TestClient, training: str) -> None:
             return self.left < 0
 
     async def collect() -> list[str]:
-        return [part async for part in _events(api.site, Asked())]  # type: ignore[attr-defined,arg-type]
+        return [part async for part in _events(api.site, Asked())]
 
     # A browser of another test leaves a loop running in this thread.
     with ThreadPoolExecutor(1) as thread:

@@ -51,7 +51,7 @@ def test_what_changes_all_the_time_is_computed_now_and_then(
 def test_the_oldest_is_forgotten() -> None:
     recent: Recent[int] = Recent(2)
     for number, key in enumerate("abc"):
-        recent.of(key, (), lambda number=number: number)  # type: ignore[misc]
+        recent.of(key, (), lambda number=number: number)
     assert recent.of("c", (), lambda: 9) == 2
     assert recent.of("a", (), lambda: 9) == 9
 

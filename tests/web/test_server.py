@@ -119,7 +119,7 @@ def test_twenty_jobs_at_once_end_in_their_order(server: Served) -> None:
 def raw(server: Served, head: bytes) -> int:
     """The status that a request gets which no library would send."""
     place = urllib.parse.urlsplit(server.address)
-    with socket.create_connection((place.hostname, place.port), 10) as line:  # type: ignore[arg-type]
+    with socket.create_connection((place.hostname, place.port), 10) as line:
         line.sendall(head)
         answer = line.recv(64)
     return int(answer.split()[1])

@@ -39,7 +39,7 @@ layer { name: "own" type: "AnnotatedData" top: "data" top: "boxes" include { pha
 def made(text: str, **options: object) -> list[LayerParameter]:
     """The data layers of training and validation."""
     definition = make_train_val(
-        net_of(text), Databases("/t"), Databases("/v"), **options  # type: ignore[arg-type]
+        net_of(text), Databases("/t"), Databases("/v"), **options
     )  # fmt: skip
     return [layer for layer in definition.net.layer if layer.type.endswith("Data")]
 

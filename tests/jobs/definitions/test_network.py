@@ -23,7 +23,7 @@ TRAIN_DBS, VAL_DBS = Databases("/t/images", "/t/labels"), Databases("/v/images",
 
 
 def data_layers(text: str, **options: object) -> list[tuple[str, str, int, str]]:
-    made = make_train_val(net_of(text), TRAIN_DBS, VAL_DBS, **options)  # type: ignore[arg-type]
+    made = make_train_val(net_of(text), TRAIN_DBS, VAL_DBS, **options)
     return [
         (
             layer.top[0],

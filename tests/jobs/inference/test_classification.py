@@ -56,7 +56,7 @@ def answer(folder: Path, how: Preprocessing, oversample: bool = False) -> np.nda
 def theirs(folder: Path, oversample: bool = False, **more: object) -> np.ndarray:
     """What Caffe's Python classifier says, with BGR, raw scale 255 and images of 9 x 12."""
     given = {"image_dims": (9, 12), "raw_scale": 255, "channel_swap": (2, 1, 0), **more}
-    classifier = caffe.Classifier(str(folder / "deploy.prototxt"), str(folder / "w.npz"), **given)  # type: ignore[arg-type]
+    classifier = caffe.Classifier(str(folder / "deploy.prototxt"), str(folder / "w.npz"), **given)
     image = caffe.io.load_image(folder / "i.png")
     (found,) = classifier.predict([image], oversample)
     return found
@@ -86,7 +86,7 @@ def test_the_answers_are_those_of_caffes_classifier(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
-    how = Preprocessing(**{"images_dim": (9, 12), **ours})  # type: ignore[arg-type]
+    how = Preprocessing(**{"images_dim": (9, 12), **ours})
     found, expected = answer(folder, how, oversample), theirs(folder, oversample, **others)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     if others:

@@ -197,7 +197,7 @@ def answers(
     """The scores of images, and what is said of the net."""
     source = Source.read(DEPLOY)
     how = {"python_layers": True, "memory_limit": None, "fuse": True}
-    found = DeployNets(source, deploy_net(source), device, **how)  # type: ignore[arg-type]
+    found = DeployNets(source, deploy_net(source), device, **how)
     found.use(open_weights(weights), str(weights))
     run = found.forward_pass(len(images), precision)
     run.net.inputs["data"].data[...] = images

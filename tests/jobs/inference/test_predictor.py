@@ -22,7 +22,7 @@ WEIGHTS = ROOT / "tests" / "golden" / "digits" / "digits_iter_200.caffemodel"
 
 def transformer(*size: int) -> Transformer:
     param = TransformationParameter(scale=1 / 128, mean_value=[64])
-    return Transformer(param, TEST, (1, *(size or (8, 8))), crop=(8, 8))  # type: ignore[arg-type]
+    return Transformer(param, TEST, (1, *(size or (8, 8))), crop=(8, 8))
 
 
 @pytest.fixture

@@ -248,7 +248,6 @@ def test_snapshots_that_cannot_be_written_are_told_of_before_the_training(
 def test_a_run_too_large_for_protobuf_keeps_hdf5(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("h5py")
     monkeypatch.setattr(snapshot, "SIZE_LIMIT", 100)
     path = solver(here, 'net: "net.prototxt" snapshot_prefix: "big"', net=net("train", 4))
     outcome = start_solver(path, SolverSettings(out=tmp_path / "run", keep=1))

@@ -291,7 +291,7 @@ def test_a_run_of_a_solver_file(gradients: Path, tmp_path: Path, policy: str, sc
         ({"max_iter": 0}, "max iter must be at least 1, got 0"),
     ):
         with pytest.raises(UsageError, match=message):
-            resume(short, ResumeOptions(**given))  # type: ignore[arg-type]
+            resume(short, ResumeOptions(**given))
     before = rates(short)
     assert resume(short, ResumeOptions(max_iter=10)).result.iteration == max_iter(short) == 10
     assert rates(short) == before + rates(long)[6:]

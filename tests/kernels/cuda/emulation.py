@@ -34,7 +34,7 @@ class EmulatedArray(np.ndarray):
     """An array whose ``data`` has a ``ptr``, as CuPy's have, and whose work goes to the queue."""
 
     @property
-    def data(self) -> Any:  # type: ignore[override]
+    def data(self) -> Any:
         return Pointer(self.ctypes.data)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **how: Any) -> Any:

@@ -71,7 +71,7 @@ def test_functions_are_kept_and_can_be_called() -> None:
 
 def test_values_from_python() -> None:
     here = state()
-    tensor = Tensor.of([1, 2], "Long")  # type: ignore[arg-type]
+    tensor = Tensor.of([1, 2], "Long")
     found = here.run("return function(p) return p end")
     found["t"], found["f"], found["s"] = tensor, Function(), "\u00e4"
     assert found["t"] is tensor

@@ -16,24 +16,24 @@ def results(text: str) -> tuple[State, object]:
 
 def test_options() -> None:
     state, table = results("return { model = nn.Linear(2, 3), croplen = 5, trainBatchSize = 7 }")
-    assert options_of(state, table) == {  # type: ignore[arg-type]
+    assert options_of(state, table) == {
         "crop_length": 5,
         "train_batch_size": 7,
         "disable_auto_data_parallelism": False,
     }
-    assert loss_of(state, table).typename == "nn.ClassNLLCriterion"  # type: ignore[arg-type]
+    assert loss_of(state, table).typename == "nn.ClassNLLCriterion"
 
 
 def test_a_module_alone_is_the_model() -> None:
     _, table = results("return nn.Linear(2, 3)")
-    assert table["model"].typename == "nn.Linear"  # type: ignore[index]
+    assert table["model"].typename == "nn.Linear"
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "2.5", "true", "{}"])
 def test_sizes_are_positive_whole_numbers(value: str) -> None:
     state, table = results(f"return {{ model = nn.Linear(2, 3), validationBatchSize = {value} }}")
     with pytest.raises(LuaMistakeError, match="validationBatchSize is") as caught:
-        options_of(state, table)  # type: ignore[arg-type]
+        options_of(state, table)
     assert caught.value.line == 1
 
 

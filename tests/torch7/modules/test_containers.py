@@ -70,7 +70,7 @@ def test_places_that_are_not_there(method: str, arguments: tuple[int], message: 
 @pytest.mark.parametrize("odd", [None, 3, TorchObject("torch.Timer")])
 def test_only_modules_are_added(odd: object) -> None:
     with pytest.raises(LayerError, match=r"expected a module|no module 'torch.Timer'"):
-        sequential(odd)  # type: ignore[arg-type]
+        sequential(odd)
 
 
 def test_concat_joins() -> None:
@@ -148,7 +148,7 @@ def test_map_table_with_copies() -> None:
         ),
     ],
 )
-def test_inputs_that_do_not_fit(made, shapes, message) -> None:  # type: ignore[no-untyped-def]
+def test_inputs_that_do_not_fit(made, shapes, message) -> None:
     with pytest.raises(NetworkError, match=message):
         TorchModule(made(), shapes)
 

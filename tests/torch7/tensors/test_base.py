@@ -39,7 +39,7 @@ def test_wrong_arguments_are_told(name: str, arguments: tuple[object, ...], told
 def test_sizes_come_as_numbers_storage_tensor_or_table() -> None:
     sizes = m(counted(4, 3, 2), "size")
     assert sizes_of([sizes]) == sizes_of([table(4, 3, 2)]) == sizes_of([4, 3.0, 2]) == [4, 3, 2]
-    assert sizes_of([Tensor.of([4, 3], "Long")]) == [4, 3]  # type: ignore[arg-type]
+    assert sizes_of([Tensor.of([4, 3], "Long")]) == [4, 3]
 
 
 def test_values_are_described() -> None:

@@ -10,7 +10,7 @@ from tests.torch7.tensors.calls import counted, f, m
 
 
 def longs(*rows: list[int]) -> Tensor:
-    return Tensor.of(rows, "Long")  # type: ignore[arg-type]
+    return Tensor.of(rows, "Long")
 
 
 def test_along_an_axis() -> None:
@@ -48,7 +48,7 @@ def test_windows_are_a_view() -> None:
     ("name", "arguments", "told"),
     [
         ("gather", (2, longs([4], [1])), "indices 1 to 4 of dimension 2 of a tensor of size 2x3"),
-        ("gather", (2, Tensor.of([1], "Long")), "an index of 1 for 2x3"),  # type: ignore[arg-type]
+        ("gather", (2, Tensor.of([1], "Long")), "an index of 1 for 2x3"),
         ("topk", (4,), "4 of 3 elements"),
         ("unfold", (1, 3, 1), "windows of 3 in steps of 1 of 2"),
         ("scatter", (2, longs([1], [2]), counted(3)), "3 to 2x1 places"),

@@ -35,7 +35,7 @@ class Terminal:
     def tell(self, *events: object) -> None:
         for event in events:
             self.clock.now += 1.0
-            self.bar(event)  # type: ignore[arg-type]
+            self.bar(event)
 
     @property
     def lines(self) -> list[str]:

@@ -95,7 +95,7 @@ def test_figures_are_those_of_the_kit(seed: int, difficult: bool) -> None:
             ("MaxIntegral", area),
             ("Integral", natural),
         ):
-            got = curve.average_precision(version)  # type: ignore[arg-type]
+            got = curve.average_precision(version)
             if objects:
                 assert got == pytest.approx(formula(tp, fp, objects), abs=1e-6)
             else:

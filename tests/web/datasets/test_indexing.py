@@ -35,7 +35,7 @@ def test_a_small_one_is_there_at_once(indexes: Indexes, boxes: Databases, tmp_pa
     assert isinstance(found, RecordIndex)
     assert len(found) == 12
     assert indexes.of(tmp_path / "index", boxes, "train") is found
-    assert len(Indexes().of(tmp_path / "index", boxes, "val")) == 3  # type: ignore[arg-type]
+    assert len(Indexes().of(tmp_path / "index", boxes, "val")) == 3
     with pytest.raises(UsageError, match="no part 'val'"):
         indexes.of(tmp_path / "index", Databases(boxes.train_images), "val")
     indexes.forget(tmp_path / "index")

@@ -25,13 +25,13 @@ from tests.web.test_submission import png
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     site = Site(Workspace.open(tmp_path_factory.mktemp("api") / "work"))
     with TestClient(create_app(site)) as client:
-        client.site = site  # type: ignore[attr-defined]
+        client.site = site
         yield client
     end_jobs(site.workspace.folder)
 
 
 def wait(api: TestClient, job: str) -> str:
-    found = api.site.wait(job, 60)  # type: ignore[attr-defined]
+    found = api.site.wait(job, 60)
     assert found.status == "done", found
     return job
 
@@ -88,7 +88,7 @@ def test_drawn_shapes(api: TestClient) -> None:
         answer = api.post(f"/api/datasets/{kind}", json=given)
         assert answer.status_code == 201
         job = wait(api, answer.json()["id"])
-        site: Site = api.site  # type: ignore[attr-defined]
+        site: Site = api.site
         assert site.databases(site.get(job)).form == form
         small = api.post(f"/api/datasets/{kind}", json={"width": 15})
         assert (small.status_code, small.json()["error"]) == (
@@ -97,7 +97,7 @@ def test_drawn_shapes(api: TestClient) -> None:
 
 
 def test_boxes_on_the_server(api: TestClient) -> None:
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     sets.kitti(site.workspace.folder / "kitti")
     form = {"name": "k", "folder": "kitti", "form": "kitti", "classes": ["car", "van"],
             "val_share": 0.25, "encoding": "png", "repair": True}  # fmt: skip
@@ -128,7 +128,7 @@ def test_boxes_on_the_server(api: TestClient) -> None:
 def test_boxes_that_cannot_be(
     api: TestClient, values: dict[str, Any], status: int, told: str
 ) -> None:
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     (site.workspace.folder / "kitti").mkdir(exist_ok=True)
     (site.workspace.folder / "serve.lock").touch()
     before = len(site.store.all())
@@ -138,7 +138,7 @@ def test_boxes_that_cannot_be(
 
 
 def test_images_of_a_list_of_boxes_elsewhere(api: TestClient, tmp_path: Path) -> None:
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     (tmp_path / "secret.png").write_bytes(png())
     text = f"{tmp_path}/secret.png,car,0,0,2,2\n"
     (site.workspace.folder / "boxes.csv").write_text(text)
@@ -150,7 +150,7 @@ def test_images_of_a_list_of_boxes_elsewhere(api: TestClient, tmp_path: Path) ->
 
 
 def test_label_pictures_on_the_server(api: TestClient) -> None:
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     for part in ("images", "labels"):
         (site.workspace.folder / "pairs" / part).mkdir(parents=True)
     for number in range(4):
@@ -173,7 +173,7 @@ def test_label_pictures_on_the_server(api: TestClient) -> None:
 
 
 def test_lists_of_images_on_the_server(api: TestClient) -> None:
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     (site.workspace.folder / "photos").mkdir()
     for number in range(3):
         (site.workspace.folder / "photos" / f"{number}.png").write_bytes(png(number))
@@ -226,7 +226,7 @@ def test_exploring(api: TestClient) -> None:
 
 def test_a_data_set_that_is_not_ready_has_no_images(api: TestClient) -> None:
     job = api.post("/api/datasets/detection", json={"name": "x", "folder": "empty.csv"})
-    site: Site = api.site  # type: ignore[attr-defined]
+    site: Site = api.site
     assert job.status_code == 400
     (site.workspace.folder / "empty.csv").touch()
     job = api.post("/api/datasets/detection", json={"name": "x", "folder": "empty.csv"})
