@@ -39,7 +39,8 @@ def test_arrays_that_moved_are_captured_again(device: EmulatedDevice) -> None:
         device.xp.add(places[version], 1.0, out=places[version])
 
     graphed = GraphedCallable(device, work, lambda: version)
-    for version in (0, 1):  # noqa: B007
+    for each in (0, 1):
+        version = each
         for _ in range(WARM_UP + 2):
             graphed()
     assert [float(place[0]) for place in places] == [WARM_UP + 2] * 2
@@ -102,7 +103,8 @@ def test_each_variant_has_a_graph_of_its_own(device: EmulatedDevice) -> None:
 
     graphed = GraphedCallable(device, work, lambda: version, lambda: variant)
     for _ in range(WARM_UP + 2):
-        for variant in ("full", "rest", "full"):  # noqa: B007
+        for each in ("full", "rest", "full"):
+            variant = each
             graphed()
     assert float(device.get(total)[0]) == (WARM_UP + 2) * 2.5
     assert QUEUE.captures == 2

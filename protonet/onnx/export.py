@@ -89,10 +89,10 @@ def export_net(
         UsageError, FormatError: for weights that cannot be read or are of another net.
     """
     context = LayerContext(Path(definition.source.name).parent, python_layers=python_layers)
-    state = {"phase": phase, "level": level, "stages": stages, "context": context}
 
     def planned(size: int | None) -> Plan:
-        return plan_net(_with_batch(definition, size), **state)  # type: ignore[arg-type]
+        sized = _with_batch(definition, size)
+        return plan_net(sized, phase=phase, level=level, stages=stages, context=context)
 
     if batch is None and (exported := _export_for_any(planned, weights)) is not None:
         return exported

@@ -8,7 +8,7 @@ from pathlib import Path
 from protonet.graph.drawing import draw_net as _draw
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import NetParameter
-from protonet.proto.text import NetDefinition, Source
+from protonet.proto.text import NetDefinition, Source, Where
 
 
 def draw_net_to_file(
@@ -47,6 +47,6 @@ def draw_net(
 def _of_phase(net: NetParameter, phase: int | None) -> NetParameter:
     if phase is None:
         return net
-    origins = tuple((("layer", index),) for index in range(len(net.layer)))
-    definition = NetDefinition(net, Source("net", ""), origins)  # type: ignore[arg-type]
+    origins: list[Where] = [("layer", index) for index in range(len(net.layer))]
+    definition = NetDefinition(net, Source("net", ""), tuple(origins))
     return rules.filter_layers(definition, rules.state_of(net, phase, 0, ())).net

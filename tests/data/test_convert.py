@@ -215,7 +215,7 @@ def test_kills_at_any_moment_change_nothing(many: Path, kind: str, backend: str)
     starts = []
     for moment in (7, 33, 60, 149, 155, 190, 200):
         lines = conversion(many, kind, backend=backend)
-        told = list(itertools.takewhile(lambda line: int(line) < moment, lines))  # noqa: B023
+        told = list(itertools.takewhile(lambda line, end=moment: int(line) < end, lines))
         starts.append([*told, str(moment)][:2])
         lines.close()
         assert not (many / "out").exists()

@@ -247,7 +247,7 @@ def test_kills_at_any_moment_change_nothing(tmp_path: Path) -> None:
     starts = []
     for moment in (3, 9, 18, 22, 24):
         running = conversion(tmp_path)
-        told = list(itertools.takewhile(lambda line: int(line) < moment, running))  # noqa: B023
+        told = list(itertools.takewhile(lambda line, end=moment: int(line) < end, running))
         starts.append((told or [""])[0])
         running.close()
         assert not (tmp_path / "out").exists()

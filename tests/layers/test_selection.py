@@ -63,7 +63,7 @@ def test_what_follows_has_the_items_of_each_pass(loss: str) -> None:
             assert net.loss() == 0
             assert not net.store.diff.any()
             continue
-        shapes = "shape { dim: %d dim: 3 } shape { dim: %d" % (len(rows), len(rows))  # noqa: UP031
+        shapes = f"shape {{ dim: {len(rows)} dim: 3 }} shape {{ dim: {len(rows)}"
         few = Net(
             plan_of(
                 text.replace("shape { dim: 4 dim: 3 } shape { dim: 4", shapes, 1).replace(

@@ -38,7 +38,7 @@ class Calls:
     """The operations that prelude.lua asks for, and the state that they share."""
 
     def __init__(self, seed: int) -> None:
-        self.bridge: Bridge = None  # type: ignore[assignment]  # set when Lua has started
+        self.bridge: Bridge  # set when Lua has started
         self.torch = Torch(Generator(seed))
         self.fallback: Callable[[], int] = int
         """Where a module is made whose line Lua does not know."""

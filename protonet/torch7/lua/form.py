@@ -129,10 +129,10 @@ def _later(seed: int, drawn: int, spare: list[float] | None) -> Numbers:
 
 _EMPTY: dict[str, Any] = {
     "object": lambda node: TorchObject(node[1], Table(), node[2], node[3]),
-    "table": lambda node: Table(),  # noqa: ARG005
+    "table": lambda _: Table(),
     "tensor": lambda node: Tensor(node[1], None, node[3], tuple(node[4]), tuple(node[5])),
     "storage": lambda node: Storage(node[1], node[2]),
-    "function": lambda node: Function(),  # noqa: ARG005
+    "function": lambda _: Function(),
 }
 
 
