@@ -117,7 +117,9 @@ def of_batches(name: str, sizes: Sequence[int]) -> Iterator[Steps]:
 
 @contextmanager
 def _running(plan: Plan) -> Iterator[Callable[[], object]]:
-    with closing(Net(plan, Device(), packed=True)) as net:
+    """A net as ``protonet infer`` builds it."""
+    net = Net(plan, Device(), gradients=False, packed=True, keep_weights=True)
+    with closing(net):
         yield net.forward
 
 
