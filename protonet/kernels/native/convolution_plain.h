@@ -148,12 +148,15 @@ class PlainLearn final : public LearnInPieces {
   }
 
  private:
+  static constexpr Index kWhole = 128;  // places of an image
+
   void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
                    float* dw, Index dw_stride, bool first) const {
     const Index count = gather_.count(block), taps = channels * gather_.taps();
     const Index padded = (count + kLanes - 1) / kLanes * kLanes;
     const Panels panels(rows);
-    const bool plane = gather_.is_plane() && block.images == 1;
+    // Of smaller planes more vectors would be left over.
+    const bool plane = gather_.is_plane() && (block.images == 1 || gather_.places() >= kWhole);
     float* copied =
         plane ? nullptr : thread_scratch(Scratch::kImage, gather_.copy_size(block, channels));
     float* lines = thread_scratch(Scratch::kStrips, kColumns * (padded + kLanes));
@@ -171,8 +174,11 @@ class PlainLearn final : public LearnInPieces {
     for (Index k = 0; k < taps; k += kColumns) {
       const Index here = std::min(kColumns, taps - k);
       if (plane) {
-        const float* from = x + block.image * s_.x_stride() + block.row * gather_.columns();
-        pack_transposed(from + k * s_.plane(), s_.plane(), here, count, strip);
+        const Index image = block.rows * gather_.columns();
+        const float* from = x + block.row * gather_.columns() + k * s_.plane();
+        for (Index n = 0; n < block.images; ++n)
+          pack_transposed(from + (block.image + n) * s_.x_stride(), s_.plane(), here, image,
+                          strip + n * image * kColumns);
       } else {
         copy_rows(copied, offsets.data() + k, here, moves, lines, padded);
         pack_transposed(lines, padded, here, count, strip);
