@@ -19,8 +19,10 @@ class LargePlanes final : public Way {
   explicit LargePlanes(const ConvolutionShape& s, Rows rows = Rows::kOutputs)
       : s_(s), rows_(rows), panels_(s.group_outputs()),
         strips_((s.places() + kColumns - 1) / kColumns),
-        blocks_(std::max<Index>(1, strips_ * s.group_channels() * kColumns / kBlock)) {
-    blocks_ = std::clamp(blocks_, (strips_ + 7) / 8, (strips_ + 1) / 2);
+        blocks_(strips_ * s.group_channels() * kColumns / kBlock) {
+    // Few images are work for all threads, too.
+    const Index wanted = 2 * threads() / std::max<Index>(s.images, 1);
+    blocks_ = std::clamp(std::max(blocks_, wanted), (strips_ + 7) / 8, (strips_ + 1) / 2);
   }
 
   // Whether it is faster than lanes of outputs; so many places have few left over.
