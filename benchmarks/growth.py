@@ -14,6 +14,7 @@ import argparse
 import datetime
 import json
 import math
+import platform
 import shutil
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from itertools import count, pairwise
 from pathlib import Path
 
 from cases import CASES
-from machine import describe, keep_to_cores
+from machine import describe, keep_to_cores, version
 from protonet.data.database import Database
 from protonet.data.writer import DatabaseWriter
 from protonet.device import Device
@@ -255,7 +256,9 @@ def main() -> None:
             write_piece(asked.folder, piece, measure(steps, asked.rounds))
     today = datetime.datetime.now(datetime.UTC).date()
     facts = [
-        *describe(Setting())[:3],
+        *describe(Setting())[:2],
+        f"Python {platform.python_version()}, protonet {version('protonet')}, "
+        f"numpy {version('numpy')}; two threads, nets as for inference",
         f"{today}, the least of {asked.rounds} turns of at least {_SECONDS} s each",
     ]
     text = report(read_pieces(asked.folder), facts) + "\n"
