@@ -155,10 +155,13 @@ def _pooling(net: TorchNet, step: Step, bottoms: list[fx.Node]) -> fx.Node:
     down = param.round_mode == PoolingParameter.FLOOR
     if param.HasField("ceil_mode"):
         down = not param.ceil_mode
+    pad = _pair(param, "pad", 0)
+    # Without padding this says the same, and torch.compile then has the gradient of windows that
+    # reach over the edge: with padding to count, it divides them by the whole window.
+    more = {"count_include_pad": any(pad)} if average else {}
     module = (nn.AvgPool2d if average else nn.MaxPool2d)(
-        _pair(param, "kernel", 0), _pair(param, "stride", 1), _pair(param, "pad", 0),
-        ceil_mode=not down,
-    )  # fmt: skip
+        _pair(param, "kernel", 0), _pair(param, "stride", 1), pad, ceil_mode=not down, **more
+    )
     return net.apply(step, module, bottoms[0])
 
 

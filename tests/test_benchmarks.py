@@ -341,13 +341,36 @@ def test_growth_compares_each_size_with_the_one_before(monkeypatch: pytest.Monke
             growth.read_net(growth.Source("n", growth.chain(3))), phase=1
         ).outputs
     ] == ["b3"]
-    text = growth.report({"plan a layer": {10: 5.0, 100: 4.0, 1000: 4.2}, "x": {1: 1.0, 4: 2.0}})
+    costs = {
+        name: {size: growth.Cost(cost, 2 * cost) for size, cost in sizes.items()}
+        for name, sizes in {
+            "plan a layer": {10: 5.0, 100: 4.0, 1000: 4.2},
+            "x": {1: 1.0, 4: 2.0},
+        }.items()
+    }
+    text = growth.report(costs, ["a machine"])
+    assert "- a machine" in text
     told = [line.split("|")[1:-1] for line in text.splitlines() if " x " in line or " s " in line]
     cells = [[cell.strip() for cell in line] for line in told]
     assert ["plan a layer: beside the size before", "at most 1.10 x", "1.05 x", "met"] in cells
     assert ["x: beside the size before", "at most 1.10 x", "2.00 x", "not met"] in cells
     assert any(row[0] == "plan of 1,000 layers" and row[-1] == "met" for row in cells)
-    assert dict(growth.of_records((10, 20))).keys() == {"write a record", "read a record"}
+
+
+def test_growth_is_measured_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    growth = module("growth", monkeypatch)
+    pieces = {
+        "layers": growth.of_layers((2, 4)),
+        "lenet": growth.of_batches("lenet", (1, 2)),
+        "records": growth.of_records((10, 20)),
+    }
+    for piece, steps in pieces.items():
+        with steps as timed:
+            growth.write_piece(tmp_path, piece, growth.measure(timed, 1, seconds=0))
+    kept = growth.read_pieces(tmp_path)
+    assert {"write a record", "read a record", "an image of LeNet", "pass of a layer"} < set(kept)
+    assert list(kept["an image of LeNet"]) == [1, 2]
+    assert all(cost.wall > 0 for costs in kept.values() for cost in costs.values())
 
 
 def test_8_bit_integers_are_measured_beside_float32(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@
 #include "convolution_outputs.h"
 #include "convolution_places.h"
 #include "convolution_plain.h"
+#include "convolution_planes.h"
 #include "convolution_scatter.h"
 #include "convolution_shallow.h"
 #include "convolution_winograd.h"
@@ -32,14 +33,19 @@ class Convolution {
              OutputLanes::pays_packed(s))
       packed_ = std::make_shared<OutputLanes>(s);
     if (forward_ == nullptr) {
-      if (OutputLanes::pays(s))
+      if (LargePlanes::pays(s))
+        forward_ = std::make_shared<LargePlanes>(s);
+      else if (OutputLanes::pays(s))
         forward_ = std::make_shared<OutputLanes>(s);
       else
         forward_ = std::make_shared<PlainForward>(s);
       learn_ = std::make_shared<PlainLearn>(s);
     }
     if (backward_ != nullptr) return;
-    if (OutputLanes::pays_backward(s))
+    if (LargePlanes::pays(s))
+      backward_ = std::make_shared<LargePlanes>(OutputLanes::turned(s),
+                                                LargePlanes::Rows::kChannels);
+    else if (OutputLanes::pays_backward(s))
       backward_ = std::make_shared<OutputLanes>(OutputLanes::turned(s),
                                                 OutputLanes::Rows::kChannels);
     else

@@ -89,7 +89,10 @@ class LearnInPieces : public LearnWay {
       : s_(s), gather_(s.gather()), blocks_(gather_.blocks(s.images, kLearned)) {
     const Index count = static_cast<Index>(blocks_.size()), taken = s.group_channels() * s.taps();
     pieces_ = std::clamp<Index>(std::min(count, (1 << 20) / size()), 1, kPieces);
-    ranges_ = std::clamp<Index>(taken / 512, 1, std::min(ranges_at_most, 2 * kPieces / pieces_));
+    // With few pieces, ranges are work for threads too.
+    const Index wanted = pieces_ < kShared ? std::min(taken / 128, kShared / pieces_) : 1;
+    ranges_ = std::clamp<Index>(std::max(taken / 512, wanted), 1,
+                                std::min(ranges_at_most, 2 * kPieces / pieces_));
   }
 
   void learn(const float* x, const float* dy, float* dw) const override {
@@ -126,7 +129,7 @@ class LearnInPieces : public LearnWay {
   std::vector<Block> blocks_;
 
  private:
-  static constexpr Index kPieces = 8;
+  static constexpr Index kPieces = 8, kShared = 4;
 
   Index pieces_, ranges_;
 };
@@ -145,16 +148,21 @@ class PlainLearn final : public LearnInPieces {
   }
 
  private:
+  static constexpr Index kWhole = 128;  // places of an image
+
   void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
                    float* dw, Index dw_stride, bool first) const {
     const Index count = gather_.count(block), taps = channels * gather_.taps();
     const Index padded = (count + kLanes - 1) / kLanes * kLanes;
     const Panels panels(rows);
-    float* copied = thread_scratch(Scratch::kImage, gather_.copy_size(block, channels));
+    // Of smaller planes more vectors would be left over.
+    const bool plane = gather_.is_plane() && (block.images == 1 || gather_.places() >= kWhole);
+    float* copied =
+        plane ? nullptr : thread_scratch(Scratch::kImage, gather_.copy_size(block, channels));
     float* lines = thread_scratch(Scratch::kStrips, kColumns * (padded + kLanes));
     float* strip = thread_scratch(Scratch::kTiles, padded * kColumns);
     float* packed = thread_scratch(Scratch::kGradient, panels.size(count));
-    gather_.copy(x, s_.x_stride(), channels, block, copied);
+    if (!plane) gather_.copy(x, s_.x_stride(), channels, block, copied);
     pack_gradient(block, dy, panels, packed);
     thread_local std::vector<Index> offsets;
     thread_local std::vector<Segment> segments;
@@ -165,8 +173,16 @@ class PlainLearn final : public LearnInPieces {
     alignas(64) float tile[kRows * kColumns];
     for (Index k = 0; k < taps; k += kColumns) {
       const Index here = std::min(kColumns, taps - k);
-      copy_rows(copied, offsets.data() + k, here, moves, lines, padded);
-      pack_transposed(lines, padded, here, count, strip);
+      if (plane) {
+        const Index image = block.rows * gather_.columns();
+        const float* from = x + block.row * gather_.columns() + k * s_.plane();
+        for (Index n = 0; n < block.images; ++n)
+          pack_transposed(from + (block.image + n) * s_.x_stride(), s_.plane(), here, image,
+                          strip + n * image * kColumns);
+      } else {
+        copy_rows(copied, offsets.data() + k, here, moves, lines, padded);
+        pack_transposed(lines, padded, here, count, strip);
+      }
       for (Index p = 0; p < panels.count; ++p) {
         multiply_panels(panels.height(p), kColumns, count, packed + Panels::offset(p, count),
                         strip, tile, false);

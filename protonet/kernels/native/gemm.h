@@ -116,8 +116,12 @@ inline void pack_rows(const float* from, Index stride, Index rows, Index depth, 
     // Each store may write past its rows: the next one overwrites that.
     for (Index i = 0; i < kLanes; ++i) store(to + (k + i) * rows, square[i]);
   }
-  for (; k < depth; ++k)
-    for (Index r = 0; r < rows; ++r) to[k * rows + r] = from[r * stride + k];
+  if (k == depth) return;
+  Vec square[kLanes];
+  for (Index r = 0; r < kLanes; ++r)
+    square[r] = r < rows ? load_some(from + r * stride + k, depth - k) : Vec{};
+  transpose(square);
+  for (Index i = 0; i < depth - k; ++i) store_some(to + (k + i) * rows, square[i], rows);
 }
 
 // Pack a panel of A from contiguous columns: to[k * rows + r] = from[k][r].
@@ -141,9 +145,13 @@ inline void pack_transposed(const float* from, Index stride, Index columns, Inde
       for (Index i = 0; i < kLanes; ++i)
         *reinterpret_cast<Vec*>(to + (k + i) * width + j) = square[i];
     }
-    for (; k < depth; ++k)
-      for (Index r = 0; r < kLanes; ++r)
-        to[k * width + j + r] = r < here ? from[(j + r) * stride + k] : 0.0f;
+    if (k == depth) continue;
+    Vec square[kLanes];
+    for (Index r = 0; r < kLanes; ++r)
+      square[r] = r < here ? load_some(from + (j + r) * stride + k, depth - k) : Vec{};
+    transpose(square);
+    for (Index i = 0; i < depth - k; ++i)
+      *reinterpret_cast<Vec*>(to + (k + i) * width + j) = square[i];
   }
 }
 
