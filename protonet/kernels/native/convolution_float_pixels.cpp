@@ -10,6 +10,7 @@
 #include "convolution_correlation.h"
 #include "convolution_pixel_rows.h"
 #include "convolution_winograd.h"
+#include "convolution_winograd_planes.h"
 
 namespace nb = nanobind;
 
@@ -21,8 +22,8 @@ class FloatPixelConvolution {
  public:
   // `planes`: images come as planes, and leave as pixels all the same.
   FloatPixelConvolution(const ConvolutionShape& s, bool planes) : s_(s), planes_(planes) {
-    if (!planes) add_winograd<winograd::F43>();
-    if (!planes) add_winograd<winograd::F25>();
+    planes ? add_winograd_of_planes<winograd::F43>() : add_winograd<winograd::F43>();
+    planes ? add_winograd_of_planes<winograd::F25>() : add_winograd<winograd::F25>();
     if (way_ == nullptr) way_ = std::make_shared<PixelRows>(s, planes);
   }
 
@@ -64,6 +65,11 @@ class FloatPixelConvolution {
     constexpr Index size = kernel * kernel;
     way_ = std::make_shared<Winograd<F>>(s_.images, x, y, s_.pad,
                                          typename Winograd<F>::Weights{size * x.count, size, false});
+  }
+
+  template <class F>
+  void add_winograd_of_planes() {
+    if (WinogradPlanes<F>::pays(s_)) way_ = std::make_shared<WinogradPlanes<F>>(s_);
   }
 
   // Cycles to read the transformed weights of a pair of channels from memory, where they meet few
