@@ -28,7 +28,7 @@ struct PlaneSet {
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
-class Winograd final : public Way, public PackedWay, public LearnWay {
+class Winograd final : public Way, public PixelWay, public LearnWay {
  public:
   // The layout of kernel (m, c): at w[m * row + c * column], rotated by 180 degrees or not.
   struct Weights {
@@ -72,6 +72,9 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   void pack(const float* w, float* to) const override { transform_weights(w, to); }
   void run_packed(const float* x, const float* packed, float* y,
                   const Epilogue& epilogue) const override;
+  void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
+                const Epilogue& epilogue) const override;
+  Index row_step() const override { return kOut; }
   void learn(const float* x, const float* dy, float* dw) const override;
 
   // From place to place of transformed weights, see values_step().

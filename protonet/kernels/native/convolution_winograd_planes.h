@@ -19,7 +19,7 @@ inline Vec in_register(Vec v) {
 }
 
 template <class F>
-class WinogradPlanes final : public PackedWay {
+class WinogradPlanes final : public PixelWay {
  public:
   explicit WinogradPlanes(const ConvolutionShape& s)
       : s_(s), weights_(weights_of(s)),
@@ -59,6 +59,13 @@ class WinogradPlanes final : public PackedWay {
     parallel(static_cast<Index>(blocks_.size()),
              [&](Index b) { run_block(blocks_[b], x, packed, y, epilogue); });
   }
+
+  void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
+                const Epilogue& epilogue) const override {
+    run_block({0, 1, first / kOut, (count + kOut - 1) / kOut}, x, packed,
+              y - first * s_.out.x * epilogue.pixel, epilogue);
+  }
+  Index row_step() const override { return kOut; }
 
  private:
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel;
