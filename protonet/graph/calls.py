@@ -103,11 +103,13 @@ class Calls:
         return saving + pass_.wrap(self.layers[index].forward, bottoms, tops)
 
     def _at_once(self, chain: Sequence[int]) -> Call:
-        """The forward pass of a chain of convolutions."""
-        from protonet.layers.separable import Separable  # for nets with such layers only
+        """The forward pass of a chain of convolutions, or of one and a pooling."""
+        from protonet.layers.pooled import Pooled  # for nets with such layers only
+        from protonet.layers.separable import Separable
 
         first, last = self.plan.steps[chain[0]], self.plan.steps[chain[-1]]
-        made = Separable([self.layers[index] for index in chain])
+        pools = self.plan.steps[chain[1]].layer.traits.kind is None
+        made = (Pooled if pools else Separable)([self.layers[index] for index in chain])
         return made.forward, (self._data((*first.bottoms, *last.added)), self._data(last.tops))
 
     def backward(self) -> list[StepCalls]:

@@ -99,7 +99,9 @@ def lay_out(
     views |= joined.steps
     sizes = [joined.size(place, held, types) for place, held in enumerate(holders)]
     for value in _between(plan, types):
-        sizes[data.pop(value)] = 0
+        del data[value]
+    stored = set(data.values())
+    sizes = [size if place in stored else 0 for place, size in enumerate(sizes)]
     diffs = _Diffs()
     if gradients:
         diffs = _place_diffs(plan, types, views, in_place, before=len(sizes))

@@ -16,6 +16,7 @@ from protonet.blob import Pixels
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
+from protonet.graph.pooled import pooled
 from protonet.graph.separable import separable
 from protonet.graph.types import Types
 from protonet.kernels.kernel import processor_of
@@ -54,7 +55,9 @@ def with_pixels(plan: Plan, device: Device, types: Types, *, keep_weights: bool)
             steps[index] = frozenset([*reads, *added, *writes])
             pixels.update(top for top in writes if top not in fixed)
     found = replace(types, pixels=frozenset(pixels), in_pixels=steps)
-    return replace(found, chains=separable(plan, found))
+    chains = separable(plan, found)
+    taken = {index for chain in chains.values() for index in chain}
+    return replace(found, chains={**chains, **pooled(plan, found, taken)})
 
 
 def form_of(types: Types, index: int, step: Step) -> Pixels:

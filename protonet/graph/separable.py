@@ -25,33 +25,39 @@ def separable(plan: Plan, types: Types) -> Chains:
     """The chains of two or three convolutions of a plan whose steps take pixels."""
     found: dict[int, tuple[int, ...]] = {}
     for index, step in enumerate(plan.steps):
-        shape = _shape(plan, types, index)
+        shape = convolution(plan, types, index)
         if shape is None or not is_rolled(shape) or step.added:
             continue
-        behind, before = _behind(plan, index), _before(plan, index)
-        project = None if behind is None else _shape(plan, types, behind)
-        if behind is None or project is None or not is_pointwise(project):
+        last, before = behind(plan, index), _before(plan, index)
+        project = None if last is None else convolution(plan, types, last)
+        if last is None or project is None or not is_pointwise(project):
             continue
-        if not projects_well(shape, project) or not _is_alone(plan, (index, behind)):
+        if not projects_well(shape, project) or not is_alone(plan, (index, last)):
             continue
-        found[behind] = (index, behind)
-        expand = None if before is None else _shape(plan, types, before)
+        found[last] = (index, last)
+        expand = None if before is None else convolution(plan, types, before)
         if before is None or before in found or expand is None or not is_pointwise(expand):
             continue
-        if expands_well(expand, shape) and _is_alone(plan, (before, index, behind)):
-            found[behind] = (before, index, behind)
+        if expands_well(expand, shape) and is_alone(plan, (before, index, last)):
+            found[last] = (before, index, last)
     return found
 
 
-def _shape(plan: Plan, types: Types, index: int) -> ConvolutionShape | None:
-    """The shape of a step that is a convolution of pixels, float32, into pixels."""
+def convolution(
+    plan: Plan, types: Types, index: int, *, planes: bool = False
+) -> ConvolutionShape | None:
+    """The shape of a step that is a convolution of pixels, float32, into pixels; or of ``planes``,
+    too.
+    """
     step = plan.steps[index]
     if index not in types.in_pixels or types.in_step(index) != np.float32:
         return None
     if step.layer.traits.kind is not Kind.CONVOLUTION or len(step.bottoms) != 1:
         return None
-    values = (*step.bottoms, *step.added, *step.tops)
-    if not types.pixels.issuperset(values) or any(types.needs_cast(index, v) for v in values):
+    values = (*(() if planes else step.bottoms), *step.added, *step.tops)
+    if not types.pixels.issuperset(values) or any(
+        types.needs_cast(index, value) for value in (*step.bottoms, *values)
+    ):
         return None
     from protonet.layers.convolution import Convolution  # imported by nets with such layers only
 
@@ -73,7 +79,7 @@ def _reader(plan: Plan, value: Value) -> int | None:
     return value.consumers[0][0]
 
 
-def _behind(plan: Plan, index: int) -> int | None:
+def behind(plan: Plan, index: int) -> int | None:
     """The only reader of what a step writes."""
     return _reader(plan, _last(plan, plan.steps[index]))
 
@@ -87,7 +93,7 @@ def _before(plan: Plan, index: int) -> int | None:
     return made if alone and not plan.steps[made].added else None
 
 
-def _is_alone(plan: Plan, chain: tuple[int, ...]) -> bool:
+def is_alone(plan: Plan, chain: tuple[int, ...]) -> bool:
     """Whether no other step runs between those of a chain."""
     between = range(chain[0], chain[-1])
     return all(at in chain or plan.steps[at].absorbed_by in chain for at in between)

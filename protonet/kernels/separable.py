@@ -60,11 +60,11 @@ def projects_well(depthwise: ConvolutionShape, project: ConvolutionShape) -> boo
 def expands_well(expand: ConvolutionShape, depthwise: ConvolutionShape) -> bool:
     """Whether few rows before a depthwise convolution are computed twice."""
     windows, items, *_ = depthwise
-    twice = (_parts(items) - 1) * max(0, windows.kernel[0] - windows.stride[0])
+    twice = (parts_of(items) - 1) * max(0, windows.kernel[0] - windows.stride[0])
     return expand[2] % _APART > 0 and twice <= _RECOMPUTED * windows.inputs[0]
 
 
-def _parts(items: int) -> int:
+def parts_of(items: int) -> int:
     """Into how many parts threads divide an image, so that they idle for less than a tenth of the
     time (``parts_of`` in ``pool.h``).
     """

@@ -133,6 +133,11 @@ class Pooling(Layer):
                 self.traits, low_precision=LowPrecision.NEVER, in_kernels=False, pixels=False
             )
 
+    @property
+    def is_mean(self) -> bool:
+        """Whether it computes means."""
+        return self.method in _MEANS
+
     def _check_windows(self) -> None:
         """Refuse invalid kernels, strides and pads."""
         if self.spec.pooling_param.global_pooling:
@@ -240,7 +245,7 @@ class Pooling(Layer):
         if self.pixels is not Pixels.NONE:
             self._build_for_pixels(*geometry)
             return
-        if self.method in _MEANS:
+        if self.is_mean:
             self._average = AveragePool.make(self.device, self.dtype, *geometry)
             if self.divides_anew:
                 self._share, self._shared = self.scratch(windows.outputs), self.scratch(top)
@@ -262,14 +267,14 @@ class Pooling(Layer):
         from protonet.kernels.pixels import AveragePoolPixels, MaxPoolPixels  # to answer
 
         self._places = None
-        if self.method in _MEANS:
+        if self.is_mean:
             self._average = AveragePoolPixels.make(self.device, self.dtype, *geometry)
         else:
             self._pick = MaxPoolPixels.make(self.device, self.dtype, *geometry)
 
     def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
         x, y = bottoms[0], tops[0]
-        if self.method in _MEANS:
+        if self.is_mean:
             self._average.forward(x, y)
             if self.divides_anew:
                 self.xp.multiply(y, self._share, out=y)
@@ -293,7 +298,7 @@ class Pooling(Layer):
         dy, dx = dtops[0], dbottoms[0]
         if dx is None:
             return
-        if self.method in _MEANS:
+        if self.is_mean:
             if self.divides_anew:
                 dy = self.xp.multiply(dy, self._share, out=self._shared)
             self._average.backward(dy, dx)

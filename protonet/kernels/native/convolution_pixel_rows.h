@@ -17,7 +17,7 @@
 
 #if defined(__AVX512F__)
 
-class PixelRows final : public PackedWay {
+class PixelRows final : public PixelWay {
   // Rows of the result of an image; or, where windows are single pixels, places of all images.
   struct Block {
     Index image, first, count;
@@ -64,6 +64,13 @@ class PixelRows final : public PackedWay {
       run_block(blocks_[task / parts_], x, packed, strips_.strips * part / parts_,
                 strips_.strips * (part + 1) / parts_, y, epilogue);
     });
+  }
+
+  void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
+                const Epilogue& epilogue) const override {
+    const Index unit = flat_ ? s_.out.x : 1;
+    const Block block{0, first * unit, count * unit};
+    run_from(source(block, x), {0, 0, count * unit}, packed, 0, strips_.strips, y, epilogue);
   }
 
   // Of single pixels: `count` places, which are at `from`, `stride()` floats apart, from place

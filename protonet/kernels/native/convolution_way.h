@@ -67,6 +67,16 @@ class PackedWay {
                           const Epilogue& epilogue) const = 0;
 };
 
+// The same where results are pixels.
+class PixelWay : public PackedWay {
+ public:
+  // Some rows of the result of one image, `x`, in the calling thread. The first goes to `y`. Rows
+  // are computed `row_step` at a time, of which `first` is a multiple.
+  virtual void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
+                        const Epilogue& epilogue) const = 0;
+  virtual Index row_step() const { return 1; }
+};
+
 // Adds the gradient of w to dw, from x and dy.
 class LearnWay {
  public:

@@ -142,6 +142,10 @@ void multiply_lanes(Index tiles, const float* a, const float* b, float* to, bool
     for (Index v = 0; v < kVectors; ++v) out[r * kVectors + v] = sums[r][v];
 }
 
+constexpr auto kSerially = [](Index count, auto&& body) {
+  for (Index i = 0; i < count; ++i) body(i);
+};
+
 Vec* vectors(float* p) { return reinterpret_cast<Vec*>(p); }
 
 }  // namespace
@@ -396,9 +400,7 @@ void Winograd<F>::run_packed(const float* x, const float* weights, float* y,
   const Index blocks = static_cast<Index>(blocks_.size());
   if (blocks >= 2 * threads()) {
     parallel(blocks, [&](Index b) {
-      run_block(x, weights, y, blocks_[b], epilogue, [](Index count, auto&& body) {
-        for (Index i = 0; i < count; ++i) body(i);
-      });
+      run_block(x, weights, y, blocks_[b], epilogue, kSerially);
     });
     return;
   }
@@ -406,6 +408,13 @@ void Winograd<F>::run_packed(const float* x, const float* weights, float* y,
   for (const Block& block : blocks_)
     run_block(x, weights, y, block, epilogue,
               [](Index count, auto&& body) { parallel(count, body); });
+}
+
+template <class F>
+void Winograd<F>::run_rows(const float* x, Index first, Index count, const float* weights, float* y,
+                           const Epilogue& epilogue) const {
+  run_block(x, weights, y - first * y_.width * epilogue.pixel,
+            {0, 1, first / kOut, (count + kOut - 1) / kOut}, epilogue, kSerially);
 }
 
 // D[k][strip][tile][column] of one group of kLanes channels of dy.

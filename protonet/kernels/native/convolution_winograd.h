@@ -28,7 +28,7 @@ struct PlaneSet {
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
-class Winograd final : public Way, public PackedWay, public LearnWay {
+class Winograd final : public Way, public PixelWay, public LearnWay {
  public:
   // The layout of kernel (m, c): at w[m * row + c * column], rotated by 180 degrees or not.
   struct Weights {
@@ -72,7 +72,13 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   void pack(const float* w, float* to) const override { transform_weights(w, to); }
   void run_packed(const float* x, const float* packed, float* y,
                   const Epilogue& epilogue) const override;
+  void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
+                const Epilogue& epilogue) const override;
+  Index row_step() const override { return kOut; }
   void learn(const float* x, const float* dy, float* dw) const override;
+
+  // From place to place of transformed weights, see values_step().
+  Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
 
  private:
   static constexpr Index kTiles = 28;  // per block: two panels
@@ -97,11 +103,10 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   }
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
   // The stride from place k to place k + 1 of transformed values, results or gradients (of `tiles`
-  // tiles) or weights. It must not be a multiple of the stride that maps to one cache set, since
+  // tiles). It must not be a multiple of the stride that maps to one cache set, since
   // all places of a tile are accessed in turn.
   Index values_step(Index count) const { return groups_ * count * kLanes + kLanes; }
   Index results_step(Index count) const { return count * strips_ * kColumns + kLanes; }
-  Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
   Index y_groups() const { return strips_ * kColumns / kLanes; }
   // Parts are of a strip, and of its channels.
   Index parts() const { return strips_ * ((x_.count + kPart - 1) / kPart); }

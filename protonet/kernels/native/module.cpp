@@ -26,6 +26,7 @@ void add_int8(nb::module_& m);
 void add_int8_values(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pixel_depthwise(nb::module_& m);
+void add_pixel_pooled(nb::module_& m);
 void add_pixel_separable(nb::module_& m);
 void add_pixel_lrn(nb::module_& m);
 void add_pixel_windows(nb::module_& m);
@@ -61,6 +62,7 @@ NB_MODULE(MODULE, m) {
   add_int8_values(m);
   add_lrn(m);
   add_pixel_depthwise(m);
+  add_pixel_pooled(m);
   add_pixel_separable(m);
   add_pixel_lrn(m);
   add_pixel_windows(m);
