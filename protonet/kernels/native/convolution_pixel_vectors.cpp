@@ -1,4 +1,4 @@
-// Convolution of images whose channels are adjacent (pixels), with packed weights.
+// Convolution of images whose channels are adjacent (pixels), with packed weights, by vectors.
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
@@ -17,25 +17,30 @@ namespace nb = nanobind;
 
 namespace {
 
-class FloatPixelConvolution {
+template <class T>
+class PixelVectors {
  public:
+  using Word = typename Operand<T>::Word;
+
   // `planes`: images come as planes, and leave as pixels all the same.
-  FloatPixelConvolution(const ConvolutionShape& s, bool planes) : s_(s), planes_(planes) {
-    if (!planes) add_winograd<winograd::F43>();
-    if (!planes) add_winograd<winograd::F25>();
-    if (way_ == nullptr) way_ = std::make_shared<PixelRows>(s, planes);
+  PixelVectors(const ConvolutionShape& s, bool planes) : s_(s), planes_(planes) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (!planes) add_winograd<winograd::F43>();
+      if (!planes) add_winograd<winograd::F25>();
+    }
+    if (way_ == nullptr) way_ = std::make_shared<PixelRows<T>>(s, planes);
   }
 
   Index packed_size() const { return s_.groups * way_->packed_size(); }
   // Convolutions of equal weights and an equal form take what each other has packed.
   const char* packed_form() const { return typeid(*way_).name(); }
 
-  void pack(Floats w, MutableFloats to) const {
+  void pack(Floats w, MutableValues<Word> to) const {
     for (Index g = 0; g < s_.groups; ++g)
       way_->pack(w.data() + s_.w_group(g), to.data() + g * way_->packed_size());
   }
 
-  void forward(Floats x, Floats packed, const Epilogue& epilogue, float* y) const {
+  void forward(Values<T> x, Values<Word> packed, const EpilogueOf<T>& epilogue, T* y) const {
     const Index from = planes_ ? s_.x_group(1) : s_.group_channels(), to = s_.group_outputs();
     for (Index g = 0; g < s_.groups; ++g)
       way_->run_packed(x.data() + g * from, packed.data() + g * way_->packed_size(),
@@ -43,8 +48,9 @@ class FloatPixelConvolution {
   }
 
   // Whether results are whole lines of the cache.
-  bool fills_lines(Index pixel, const float* y) const {
-    return pixel % kLanes == 0 && s_.group_outputs() % kLanes == 0 &&
+  bool fills_lines(Index pixel, const T* y) const {
+    constexpr Index line = kLanes * Operand<T>::kValues;
+    return pixel % line == 0 && s_.group_outputs() % line == 0 &&
            reinterpret_cast<std::uintptr_t>(y) % sizeof(Vec) == 0;
   }
 
@@ -75,23 +81,24 @@ class FloatPixelConvolution {
 
   ConvolutionShape s_;
   bool planes_;
-  std::shared_ptr<const PackedWay> way_;
+  std::shared_ptr<const PackedWayOf<T>> way_;
 };
 
-}  // namespace
-
-void add_convolution_float_pixels(nb::module_& m) {
-  nb::class_<FloatPixelConvolution>(m, "PixelConvolution")
-      .def("__init__", &construct_convolution<FloatPixelConvolution, bool>,
+template <class T>
+void define(nb::module_& m) {
+  using Some = PixelVectors<T>;
+  using Word = typename Some::Word;
+  nb::class_<Some>(m, "PixelVectors")
+      .def("__init__", &construct_convolution<Some, bool>,
            nb::call_guard<nb::gil_scoped_release>())
-      .def("packed_size", &FloatPixelConvolution::packed_size)
-      .def("packed_form", &FloatPixelConvolution::packed_form)
-      .def("pack", &FloatPixelConvolution::pack, nb::call_guard<nb::gil_scoped_release>())
+      .def("packed_size", &Some::packed_size, "Of packed weights, in words.")
+      .def("packed_form", &Some::packed_form)
+      .def("pack", &Some::pack, nb::call_guard<nb::gil_scoped_release>())
       .def("forward",
-           [](const FloatPixelConvolution& self, Floats x, Floats packed, Given factor, Given bias,
-              Given addend, Pixels<float> y, Index pixel, bool rectify) {
+           [](const Some& self, Values<T> x, Values<Word> packed, Given factor, Given bias,
+              GivenValues<T> addend, Pixels<T> y, Index pixel, bool rectify) {
              nb::gil_scoped_release free;
-             float* to = y.data();
+             T* to = y.data();
              const bool streams = leaves_caches(y) && self.fills_lines(pixel, to);
              self.forward(x, packed,
                           {at(factor), at(bias), rectify, at(addend), to, pixel, streams}, to);
@@ -100,8 +107,14 @@ void add_convolution_float_pixels(nb::module_& m) {
            nb::arg("addend").none(), nb::arg("y"), nb::arg("pixel"), nb::arg("rectify"));
 }
 
+}  // namespace
+
+void add_convolution_pixel_vectors(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
+}
+
 #else
 
-void add_convolution_float_pixels(nb::module_&) {}
+void add_convolution_pixel_vectors(nb::module_&) {}
 
 #endif
