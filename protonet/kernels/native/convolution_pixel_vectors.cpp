@@ -17,6 +17,29 @@ namespace nb = nanobind;
 
 namespace {
 
+// Winograd of values of type T; products are of float32, and so is what is packed.
+template <class T, class F>
+class PixelWinograd final : public PackedWayOf<T> {
+ public:
+  using Word = typename Operand<T>::Word;
+
+  PixelWinograd(Index images, PlaneSet x, PlaneSet y, Tap pad)
+      : way_(images, x, y, pad, {kTaps * x.count, kTaps, false}) {}
+
+  Index packed_size() const override { return way_.packed_size(); }
+  void pack(const float* w, Word* to) const override {
+    way_.pack(w, reinterpret_cast<float*>(to));
+  }
+  void run_packed(const T* x, const Word* packed, T* y,
+                  const EpilogueOf<T>& epilogue) const override {
+    way_.run_values(x, reinterpret_cast<const float*>(packed), y, epilogue);
+  }
+
+ private:
+  static constexpr Index kTaps = F::kKernel * F::kKernel;
+  Winograd<F> way_;
+};
+
 template <class T>
 class PixelVectors {
  public:
@@ -24,10 +47,8 @@ class PixelVectors {
 
   // `planes`: images come as planes, and leave as pixels all the same.
   PixelVectors(const ConvolutionShape& s, bool planes) : s_(s), planes_(planes) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (!planes) add_winograd<winograd::F43>();
-      if (!planes) add_winograd<winograd::F25>();
-    }
+    if (!planes) add_winograd<winograd::F43>();
+    if (!planes) add_winograd<winograd::F25>();
     if (way_ == nullptr) way_ = std::make_shared<PixelRows<T>>(s, planes);
   }
 
@@ -64,12 +85,11 @@ class PixelVectors {
     const PlaneSet y{s_.group_outputs(), s_.out.y, s_.out.x, s_.y_stride(), s_.outputs};
     const double direct =
         Correlation::cycles(static_cast<double>(s_.images) * s_.places(), s_.group_outputs(),
-                            s_.group_channels() * s_.taps());
+                            s_.group_channels() * s_.taps()) /
+        Operand<T>::kValues;
     const double travel = kTravel * static_cast<double>(x.count) * y.count;
     if (few_places() || Winograd<F>::packed_cycles(s_.images, x, y) + travel >= direct) return;
-    constexpr Index size = kernel * kernel;
-    way_ = std::make_shared<Winograd<F>>(s_.images, x, y, s_.pad,
-                                         typename Winograd<F>::Weights{size * x.count, size, false});
+    way_ = std::make_shared<PixelWinograd<T, F>>(s_.images, x, y, s_.pad);
   }
 
   // Cycles to read the transformed weights of a pair of channels from memory, where they meet few

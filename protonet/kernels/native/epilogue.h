@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "bfloat16.h"
 
 // Applied to sums before they are stored: an optional factor and bias for each row, an optional
@@ -31,9 +33,10 @@ struct EpilogueOf {
   }
 
   // Store them.
-  void put(Vec total, float* to, Index count) const {
+  void put(Vec total, T* to, Index count) const {
     const Vec value = finish(total, to, count);
-    if (streams) return stream(to, value);
+    if constexpr (std::is_same_v<T, float>)
+      if (streams) return stream(to, value);
     count == kLanes ? store(to, value) : store_some(to, value, count);
   }
 
