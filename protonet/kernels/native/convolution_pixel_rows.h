@@ -119,13 +119,14 @@ class PixelRows final : public PackedWayOf<T> {
     pieces_.back().ends = true;
   }
 
-  // Threads divide images where these are large beside the weights, and outputs where they are not.
+  // Threads divide images where these are large beside the weights, and outputs where they are not,
+  // if there are enough of them.
   void divide() {
     const Index images = flat_ ? 1 : s_.images;
     const Index lines = flat_ ? s_.images * s_.places() : s_.out.y;
     const Index line = flat_ ? words_ * s_.groups : s_.stride.y * row_;
     Index count = std::max<Index>(1, lines * line / kBlock);
-    const bool heavy = packed_size() > images * lines * line;
+    const bool heavy = packed_size() > images * lines * line && strips_.strips >= threads();
     if (!heavy) count = std::max(count, (4 * threads() + images - 1) / images);
     count = std::min(count, flat_ ? (lines + kRows - 1) / kRows : lines);
     for (Index n = 0; n < images; ++n)
