@@ -28,7 +28,7 @@ def pooled(plan: Plan, types: Types, taken: Collection[int]) -> Chains:
     found: dict[int, tuple[int, ...]] = {}
     for index, step in enumerate(plan.steps):
         shape = None if index in taken else convolution(plan, types, index, planes=True)
-        if shape is None or step.added:
+        if shape is None or step.added or types.in_step(index) != np.float32:
             continue
         at = behind(plan, index)
         pooling = None if at is None else _pooling(plan, types, at)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import Types
 from protonet.kernels.convolution import ConvolutionShape
-from protonet.kernels.separable import expands_well, is_pointwise, is_rolled, projects_well
+from protonet.kernels.separable import expands_well, is_of, is_pointwise, is_rolled, projects_well
 from protonet.layers.base import Kind
 
 Chains = Mapping[int, tuple[int, ...]]
@@ -46,11 +44,11 @@ def separable(plan: Plan, types: Types) -> Chains:
 def convolution(
     plan: Plan, types: Types, index: int, *, planes: bool = False
 ) -> ConvolutionShape | None:
-    """The shape of a step that is a convolution of pixels, float32, into pixels; or of ``planes``,
-    too.
+    """The shape of a step that is a convolution of pixels into pixels, of a type that can be
+    computed at once; or of ``planes``, too.
     """
     step = plan.steps[index]
-    if index not in types.in_pixels or types.in_step(index) != np.float32:
+    if index not in types.in_pixels:
         return None
     if step.layer.traits.kind is not Kind.CONVOLUTION or len(step.bottoms) != 1:
         return None
@@ -64,7 +62,8 @@ def convolution(
     layer = step.layer
     if not isinstance(layer, Convolution) or type(layer).forward is not Convolution.forward:
         return None
-    return layer.kernel_for(step.shapes)
+    shape = layer.kernel_for(step.shapes)
+    return shape if is_of(types.in_step(index), shape) else None
 
 
 def _last(plan: Plan, step: Step) -> Value:

@@ -31,7 +31,7 @@ from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
 from protonet.kernels.windows import MODEST, Windows
 
 _TWO_AXES = Condition("two axes", lambda windows, *_, **__: len(windows.inputs) == 2)
-_NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
+NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
 
 
 def planes_of(pixels: Array) -> Array:
@@ -55,6 +55,11 @@ def distance(pixels: Array) -> int:
 def can_hold_pixels(shape: Shape | None) -> bool:
     """Whether pixels of a shape differ from planes: images of several channels and places."""
     return shape is not None and len(shape) == 4 and shape[1] > 1 and shape[2] * shape[3] > 1
+
+
+def by_tiles(dtype: np.dtype[Any]) -> bool:
+    """Whether products are of tiles of AMX."""
+    return dtype.itemsize == 2 and native.has("amx_bf16")
 
 
 class Rearrange(Kernel):
@@ -82,7 +87,7 @@ class NativeRearrange(Rearrange, processor="native"):
     """Squares of places and channels at a time."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
 
     def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
         super().__init__(device, dtype, shape, wide)
@@ -170,7 +175,7 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
     """In two axes, with weights that are packed once where they do not change."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
     requires = (_TWO_AXES, MODEST)
     algorithms = _ALGORITHMS
 
@@ -186,7 +191,8 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
         if self._by_channels:
             return module.PixelDepthwise(self.items, self.channels, w.inputs, *geometry)
         sizes = (self.items, self.channels, w.inputs, self.outputs, self.group)
-        return module.PixelConvolution(*sizes, *geometry, self.planes)
+        made = module.PixelConvolution if by_tiles(self.dtype) else module.PixelVectors
+        return made(*sizes, *geometry, self.planes)
 
     @cached_property
     def _form(self) -> str:
@@ -250,7 +256,7 @@ class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
     """Vectors of channels."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
     requires = (MODEST,)
 
     @cached_property
@@ -265,7 +271,7 @@ class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
     """Vectors of channels."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
     requires = (MODEST,)
 
     @cached_property
@@ -297,7 +303,7 @@ class NativeLRNAcrossPixels(LRNAcrossPixels, processor="native"):
     """Vectors of channels, with powers as exact as the type."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = _NEEDS
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
 
     def forward(self, x: Array, y: Array) -> None:
         formula = (self.size, self.alpha, self.beta, self.k)

@@ -18,8 +18,8 @@ from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, ConvolutionShape, Stage
-from protonet.kernels.kernel import Call, Condition, Kernel
-from protonet.kernels.pixels import ConvolvePixels, distance
+from protonet.kernels.kernel import STORED, Call, Condition, Kernel
+from protonet.kernels.pixels import NEEDS, ConvolvePixels, by_tiles, distance
 
 _RECOMPUTED = 0.08
 """The part of the rows before a depthwise convolution that may be computed by two threads."""
@@ -29,6 +29,15 @@ _LIGHT = 1 << 15
 """Weights that are read over and over at no cost."""
 _APART = 512
 """Pixels are copied where their channels are a multiple of this."""
+
+
+def is_of(dtype: np.dtype[Any], shape: ConvolutionShape) -> bool:
+    """Whether rows of images of a type can be computed where they lie: of bfloat16, channels are
+    read in pairs, and by vectors, not by tiles, which take places of whole images.
+    """
+    if dtype.itemsize == 2:
+        return not (by_tiles(dtype) or shape[2] % 2)
+    return dtype == np.float32
 
 
 def is_pointwise(shape: ConvolutionShape) -> bool:
@@ -108,7 +117,8 @@ class SeparablePixels(Kernel):
 class NativeSeparablePixels(SeparablePixels, processor="native"):
     """Some rows at a time, which stay in the cache."""
 
-    instructions: ClassVar[Mapping[str, str]] = {"float32": "avx512f"}
+    dtypes = STORED
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
     requires = (
         Condition(
             "windows of 3 x 3",

@@ -12,6 +12,7 @@ from protonet.graph import pixels
 from protonet.graph.net import Net
 from protonet.kernels import native
 from protonet.layers.convolution import Convolution
+from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
 
@@ -139,6 +140,17 @@ def test_layers_that_compute_in_another_way_are_no_chain() -> None:
     own.__class__ = Twice
     net = Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True)
     assert chains(net) == FIRST[:1]
+
+
+def test_chains_of_bfloat16() -> None:
+    """Where vectors compute: the same answers as in float32, within what is rounded."""
+    if not native.has("avx512_bf16") or native.has("amx_bf16"):
+        pytest.skip("this processor has no such vectors, or tiles")
+    net, wide = net_of(NET, 3, precision=type_of("bfloat16")), net_of(NET, 3)
+    assert chains(net) == FIRST
+    wanted = answer(wide, 3)
+    bound = 0.02 * np.abs(wanted).max()
+    np.testing.assert_allclose(answer(net, 3), wanted, rtol=0, atol=bound)
 
 
 def test_layers_of_other_kernels_are_no_chain() -> None:

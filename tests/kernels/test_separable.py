@@ -13,13 +13,16 @@ from protonet.kernels.pixels import ConvolvePixels, distance, planes_of
 from protonet.kernels.separable import (
     SeparablePixels,
     expands_well,
+    is_of,
     is_pointwise,
     is_rolled,
     projects_well,
 )
 from protonet.kernels.windows import Windows, window_outputs
+from protonet.precision import type_of
 from tests.kernels.instructions import CPU, UNTUNED, check_threads
 
+BF16 = type_of("bfloat16")
 CASES = [
     # items, inputs (0: no expansion), channels, extents, stride, pad, outputs
     (1, 0, 32, (28, 28), (1, 1), (1, 1), 64),
@@ -49,8 +52,8 @@ def shapes_of(case: Any) -> list[ConvolutionShape]:
     return [*expand, depthwise, single(items, channels, out, outputs)]
 
 
-def random(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+def random(shape: tuple[int, ...], seed: int, dtype: Any = np.float32) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def stages_of(shapes: list[ConvolutionShape]) -> list[Stage]:
@@ -69,27 +72,42 @@ def pixels(planes: np.ndarray) -> np.ndarray:
     return held
 
 
-def made(device: Any, shapes: list[ConvolutionShape]) -> SeparablePixels:
-    each = [ConvolvePixels.make(device, np.float32, *shape, False) for shape in shapes]
-    return SeparablePixels.make(device, np.float32, each)
+def made(device: Any, shapes: list[ConvolutionShape], dtype: Any = np.float32) -> SeparablePixels:
+    each = [ConvolvePixels.make(device, dtype, *shape, False) for shape in shapes]
+    return SeparablePixels.make(device, dtype, each)
 
 
+@pytest.fixture
+def vectors() -> Any:
+    """No tiles, which chains are not computed by."""
+    module = native.load()
+    before = module.features()
+    module.limit_features([name for name in before if not name.startswith("amx")])
+    yield
+    module.limit_features(before)
+
+
+@pytest.mark.usefixtures("vectors")
+@pytest.mark.parametrize("dtype", [np.float32, BF16], ids=str)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_at_once_as_one_after_another(case: Any) -> None:
+def test_at_once_as_one_after_another(case: Any, dtype: Any) -> None:
     """The same bits as the tuned kernels of each, and close to the definition."""
     shapes = shapes_of(case)
+    if not all(is_of(np.dtype(dtype), each) for each in shapes):
+        pytest.skip("channels that are not read in pairs")
     stages, (windows, items, channels, *_) = stages_of(shapes), shapes[0]
     shape = (items, case[-1], *shapes[-1][0].outputs)
-    x, addend = (pixels(random(each, 7)) for each in ((items, channels, *windows.inputs), shape))
-    tuned = made(CPU, shapes)
+    extents = (items, channels, *windows.inputs)
+    x, addend = (pixels(random(each, 7, dtype)) for each in (extents, shape))
+    tuned = made(CPU, shapes, dtype)
     for more in (None, addend):
-        found, apart, defined = (np.full(shape, np.nan, np.float32) for _ in range(3))
+        found, apart, defined = (np.full(shape, np.nan, dtype) for _ in range(3))
         tuned.forward(x, found, stages, more)
-        SeparablePixels(CPU, np.float32, tuned.convolutions).forward(x, apart, stages, more)
-        made(UNTUNED, shapes).forward(x, defined, stages, more)
+        SeparablePixels(CPU, dtype, tuned.convolutions).forward(x, apart, stages, more)
+        made(UNTUNED, shapes, dtype).forward(x, defined, stages, more)
         np.testing.assert_array_equal(found, apart)
-        bound = 1e-5 * np.abs(defined).max()
-        np.testing.assert_allclose(found, defined, rtol=0, atol=bound)
+        bound = (1e-5 if dtype == np.float32 else 2**-7) * np.abs(defined).max()
+        np.testing.assert_allclose(found.astype(float), defined.astype(float), rtol=0, atol=bound)
 
 
 def test_results_among_others() -> None:
@@ -129,6 +147,16 @@ def test_which_convolutions_these_are() -> None:
     assert is_rolled(depthwise)
     assert not is_rolled((*depthwise[:3], 64, 32)), "two outputs a channel"
     assert not is_rolled(project)
+
+
+def test_of_which_types() -> None:
+    depthwise = shapes_of((1, 0, 32, (28, 28), (1, 1), (1, 1), 16))[0]
+    odd = shapes_of((1, 0, 33, (28, 28), (1, 1), (1, 1), 16))[0]
+    floats = np.dtype(np.float32)
+    assert is_of(floats, depthwise)
+    assert is_of(floats, odd)
+    assert is_of(BF16, depthwise) is not native.has("amx_bf16")
+    assert not is_of(BF16, odd), "not in pairs"
 
 
 def test_when_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:

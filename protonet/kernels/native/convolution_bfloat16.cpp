@@ -1,10 +1,12 @@
 // Convolution of bfloat16 in two spatial axes, with weights and their gradients in float32.
 #include <nanobind/nanobind.h>
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "arrays.h"
+#include "convolution_pixel_rows.h"
 #include "convolution_remainders.h"
 #include "convolution_way.h"
 #include "pair_correlation.h"
@@ -21,9 +23,27 @@ class PairConvolution {
   explicit PairConvolution(const ConvolutionShape& s)
       : s_(s), forward_(s.gather(), s.images, s.group_channels(), s.out.y, s.out.x, s.y_stride(),
                         Tap{0, 0}, Tap{1, 1}),
-        backward_(s), learn_(s), panels_(s.group_outputs(), forward_.depth()) {}
+        backward_(s), learn_(s), panels_(s.group_outputs(), forward_.depth()) {
+    const bool alone = s.plane() == 1 && s.taps() == 1 && s.places() == 1 && s.groups == 1;
+    if (alone && !features().tiles_bf16) rows_.emplace(s, false);
+  }
 
   PairConvolution(const PairConvolution&) = delete;
+
+  // Of weights that are packed once.
+  const char* kept_form() const { return rows_ ? "words" : "pairs"; }
+  Index kept_size() const { return rows_ ? rows_->packed_size() : packed_size(); }
+
+  void keep(const float* w, Pair* to) const {
+    if (rows_) rows_->pack(w, to);
+    else pack(w, to);
+  }
+
+  void forward_kept(const Bf16* x, const Pair* kept, const Epilogue& epilogue, Bf16* y) const {
+    if (!rows_) return forward(x, kept, epilogue, y);
+    rows_->run_packed(x, kept, y, {epilogue.factor, epilogue.bias, epilogue.rectify, nullptr, y,
+                                   s_.outputs});
+  }
 
   // In words: the size of `pack`ed weights.
   Index packed_size() const { return s_.groups * panels_.size(); }
@@ -155,6 +175,7 @@ class PairConvolution {
   ByRemainder<PairCorrelation> backward_;
   PairLearn learn_;
   PairPanels panels_;
+  std::optional<PixelRows<Bf16>> rows_;  // of images of one place, which are pixels as they are
 };
 
 }  // namespace
@@ -164,14 +185,14 @@ void add_convolution_bfloat16(nb::module_& outer) {
   nb::class_<PairConvolution>(m, "Convolution")
       .def("__init__", &construct_convolution<PairConvolution>,
            nb::call_guard<nb::gil_scoped_release>())
-      .def("packed_size", &PairConvolution::packed_size, "Of packed weights, in words.")
-      .def("packed_form", [](const PairConvolution&) { return "pairs"; })
+      .def("packed_size", &PairConvolution::kept_size, "Of packed weights, in words.")
+      .def("packed_form", &PairConvolution::kept_form)
       .def("pack",
            [](const PairConvolution& self, Floats w, MutableValues<Pair> packed) {
-             if (static_cast<Index>(packed.size()) != self.packed_size())
+             if (static_cast<Index>(packed.size()) != self.kept_size())
                throw std::invalid_argument("packed weights are of another size");
              nb::gil_scoped_release free;
-             self.pack(w.data(), packed.data());
+             self.keep(w.data(), packed.data());
            })
       .def("forward",
            [](const PairConvolution& self, Values<Bf16> x, Floats w, Given factor, Given bias,
@@ -186,7 +207,7 @@ void add_convolution_bfloat16(nb::module_& outer) {
            [](const PairConvolution& self, Values<Bf16> x, Values<Pair> packed, Given factor,
               Given bias, MutableValues<Bf16> y, bool rectify) {
              nb::gil_scoped_release free;
-             self.forward(x.data(), packed.data(), {at(factor), at(bias), rectify}, y.data());
+             self.forward_kept(x.data(), packed.data(), {at(factor), at(bias), rectify}, y.data());
            },
            nb::arg("x"), nb::arg("packed"), nb::arg("factor").none(), nb::arg("bias").none(),
            nb::arg("y"), nb::arg("rectify"))

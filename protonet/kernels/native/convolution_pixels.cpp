@@ -1,4 +1,5 @@
-// Convolution of images in bfloat16 whose channels are adjacent (pixels), with packed weights.
+// Convolution of images in bfloat16 whose channels are adjacent (pixels), with packed weights, by
+// tiles of AMX.
 #include <nanobind/nanobind.h>
 
 #include <map>
@@ -207,13 +208,12 @@ class PixelConvolution {
 
   // One set of the outputs of each group.
   void compute(const Call& call, const PixelBand& band, const Bf16* a, Index set) const {
-    const bool tiles = features().tiles_bf16;
     const Index chunks = (pieces() + kChunk - 1) / kChunk;
     const std::vector<Index>& offsets = offsets_.at(band.rows);
     const auto windows = windows_of(band);
     auto* sums = reinterpret_cast<PixelSums*>(thread_scratch(
         Scratch::kTiles, kGroup * sizeof(PixelSums) / sizeof(float)));
-    if (tiles) begin_pixel_tiles();
+    begin_pixel_tiles();
     // A group of windows meets all outputs, so that its pixels are written while they are near.
     for (std::size_t w = 0; w < windows.size(); w += kGroup) {
       const std::size_t end = std::min<std::size_t>(windows.size(), w + kGroup);
@@ -232,15 +232,14 @@ class PixelConvolution {
                                            offsets.data() + begin, count,
                                            {b + from, more == nullptr ? more : more + from},
                                            k > 0};
-              if (tiles) multiply_by_pixel_tiles(operands, sums[i - w]);
-              else multiply_by_pixel_dots(operands, sums[i - w]);
+              multiply_by_pixel_tiles(operands, sums[i - w]);
               if (k + 1 == chunks)
                 results.put(sums[i - w], windows[i], call.addend, call.y, call.pixel);
             }
           }
         }
     }
-    if (tiles) end_pixel_tiles();
+    end_pixel_tiles();
   }
 
   // The windows of a band, 32 at a time.

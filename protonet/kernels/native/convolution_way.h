@@ -4,6 +4,18 @@
 #include "epilogue.h"
 #include "gather.h"
 
+// What products are of: values, or pairs of values whose products are added.
+template <class T>
+struct Operand {
+  using Word = float;
+  static constexpr Index kValues = 1;
+};
+template <>
+struct Operand<Bf16> {
+  using Word = std::uint32_t;
+  static constexpr Index kValues = 2;
+};
+
 // The shape of the whole convolution, with the channel counts of one group.
 struct ConvolutionShape {
   Index images, channels, height, width, outputs, groups;
@@ -58,22 +70,29 @@ class Way {
 
 // y from x and weights that are packed once, since they do not change. The packed form is that of
 // the class: the same for all images, so that nets for other batches share it.
-class PackedWay {
+template <class T>
+class PackedWayOf {
  public:
-  virtual ~PackedWay() = default;
-  virtual Index packed_size() const = 0;  // floats
-  virtual void pack(const float* w, float* to) const = 0;
-  virtual void run_packed(const float* x, const float* packed, float* y,
-                          const Epilogue& epilogue) const = 0;
+  using Word = typename Operand<T>::Word;
+
+  virtual ~PackedWayOf() = default;
+  virtual Index packed_size() const = 0;  // words
+  virtual void pack(const float* w, Word* to) const = 0;
+  virtual void run_packed(const T* x, const Word* packed, T* y,
+                          const EpilogueOf<T>& epilogue) const = 0;
 };
+using PackedWay = PackedWayOf<float>;
 
 // The same where results are pixels.
-class PixelWay : public PackedWay {
+template <class T>
+class PixelWayOf : public PackedWayOf<T> {
  public:
+  using Word = typename Operand<T>::Word;
+
   // Some rows of the result of one image, `x`, in the calling thread. The first goes to `y`. Rows
   // are computed `row_step` at a time, of which `first` is a multiple.
-  virtual void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
-                        const Epilogue& epilogue) const = 0;
+  virtual void run_rows(const T* x, Index first, Index count, const Word* packed, T* y,
+                        const EpilogueOf<T>& epilogue) const = 0;
   virtual Index row_step() const { return 1; }
 };
 

@@ -206,10 +206,11 @@ void Winograd<F>::transform_values(const float* x, const Block& block, Index gro
 
 // The same for pixels, a row of tiles at a time: all channels of a tile, which are adjacent.
 template <class F>
-void Winograd<F>::transform_pixels(const float* x, const Block& block, Index row, float* to) const {
+template <class T>
+void Winograd<F>::transform_pixels(const T* x, const Block& block, Index row, float* to) const {
   const Index count = tiles(block), place = values_step(count);
   const Index top = (block.row + row % block.rows) * kOut - pad_.y;
-  const float* image = x + (block.image + row / block.rows) * x_.stride;
+  const T* image = x + (block.image + row / block.rows) * x_.stride;
   to += row * tile_columns_ * kLanes;
   for (Index c = 0; c < tile_columns_; ++c, to += kLanes) {
     const Index left = c * kOut - pad_.x;
@@ -219,7 +220,7 @@ void Winograd<F>::transform_pixels(const float* x, const Block& block, Index row
     const bool whole = inside(0, 0) && inside(kIn - 1, kIn - 1);
     for (Index g = 0; g < groups_; ++g) {
       const Index channels = std::min(kLanes, x_.count - g * kLanes);
-      const float* from = image + x_.at(g * kLanes, top, left);
+      const T* from = image + x_.at(g * kLanes, top, left);
       Vec values[kPlaces], spread[kPlaces];
       if (whole && channels == kLanes) {
         for (Index k = 0; k < kPlaces; ++k) values[k] = load(from + x_.at(0, k / kIn, k % kIn));
@@ -278,12 +279,13 @@ void Winograd<F>::finish(const float* results, Index width, Index place, const B
 
 // The same for pixels, a row of tiles at a time: all channels of a tile, which are adjacent.
 template <class F>
-void Winograd<F>::finish_pixels(const float* results, const Block& block, Index row, float* y,
-                                const Epilogue& epilogue) const {
+template <class T>
+void Winograd<F>::finish_pixels(const float* results, const Block& block, Index row, T* y,
+                                const EpilogueOf<T>& epilogue) const {
   const Index place = results_step(tiles(block)), top = (block.row + row % block.rows) * kOut;
   const float* from = results + row * tile_columns_ * strips_ * kColumns;
   const Index pixel = epilogue.pixel;
-  float* to = y + ((block.image + row / block.rows) * y_.height + top) * y_.width * pixel;
+  T* to = y + ((block.image + row / block.rows) * y_.height + top) * y_.width * pixel;
   const Index rows = std::min(kOut, y_.height - top);
   for (Index c = 0; c < tile_columns_; ++c, from += strips_ * kColumns, to += kOut * pixel) {
     const Index columns = std::min(kOut, y_.width - c * kOut);
@@ -306,16 +308,16 @@ void Winograd<F>::finish_pixels(const float* results, const Block& block, Index 
 
 // The steps of a block in order. `each` runs a step, in parallel or serially.
 template <class F>
-template <class Each>
-void Winograd<F>::run_block(const float* x, const float* weights, float* y, const Block& block,
-                            const Epilogue& epilogue, Each&& each) const {
+template <class T, class Each>
+void Winograd<F>::run_block(const T* x, const float* weights, T* y, const Block& block,
+                            const EpilogueOf<T>& epilogue, Each&& each) const {
   const Index count = tiles(block), width = strips_ * kColumns;
   const Index next = count * kLanes, last = x_.count - (groups_ - 1) * kLanes;
   float* values = thread_scratch(Scratch::kStrips, kPlaces * values_step(count));
   float* results = thread_scratch(Scratch::kTiles, kPlaces * results_step(count));
   if (x_.pixel > 0)
     each(block.images * block.rows, [&](Index r) { transform_pixels(x, block, r, values); });
-  else
+  else if constexpr (std::is_same_v<T, float>)
     each(groups_, [&](Index g) { transform_values(x, block, g, values + g * next); });
   const Panels panels(count);
   each(kPlaces, [&](Index k) {
@@ -330,7 +332,7 @@ void Winograd<F>::run_block(const float* x, const float* weights, float* y, cons
   if (y_.pixel > 0)
     each(block.images * block.rows,
          [&](Index r) { finish_pixels(results, block, r, y, epilogue); });
-  else
+  else if constexpr (std::is_same_v<T, float>)
     each((y_.count + kLanes - 1) / kLanes, [&](Index g) {
       finish(results + g * kLanes, width, results_step(count), block, g, y, epilogue);
     });
@@ -395,8 +397,9 @@ void Winograd<F>::run_strip(const float* values, Index step, Index next, const f
 }
 
 template <class F>
-void Winograd<F>::run_packed(const float* x, const float* weights, float* y,
-                             const Epilogue& epilogue) const {
+template <class T>
+void Winograd<F>::run_values(const T* x, const float* weights, T* y,
+                             const EpilogueOf<T>& epilogue) const {
   const Index blocks = static_cast<Index>(blocks_.size());
   if (blocks >= 2 * threads()) {
     parallel(blocks, [&](Index b) {
@@ -411,8 +414,9 @@ void Winograd<F>::run_packed(const float* x, const float* weights, float* y,
 }
 
 template <class F>
-void Winograd<F>::run_rows(const float* x, Index first, Index count, const float* weights, float* y,
-                           const Epilogue& epilogue) const {
+template <class T>
+void Winograd<F>::run_rows(const T* x, Index first, Index count, const float* weights, T* y,
+                           const EpilogueOf<T>& epilogue) const {
   run_block(x, weights, y - first * y_.width * epilogue.pixel,
             {0, 1, first / kOut, (count + kOut - 1) / kOut}, epilogue, kSerially);
 }
@@ -544,3 +548,15 @@ void Winograd<F>::learn_weights(const float* sums, Index part, float* dw) const 
 
 template class Winograd<F43>;
 template class Winograd<F25>;
+
+#if defined(__AVX512F__)
+#define OF_PIXELS(F, T)                                                                           \
+  template void Winograd<F>::run_values(const T*, const float*, T*, const EpilogueOf<T>&) const;  \
+  template void Winograd<F>::run_rows(const T*, Index, Index, const float*, T*,                   \
+                                      const EpilogueOf<T>&) const;
+OF_PIXELS(F43, float)
+OF_PIXELS(F25, float)
+OF_PIXELS(F43, Bf16)
+OF_PIXELS(F25, Bf16)
+#undef OF_PIXELS
+#endif

@@ -10,7 +10,7 @@
 #include "winograd.h"
 
 // `count` planes of height x width, with image stride `stride`; or pixels of as many channels, so
-// many floats apart, where `pixel` is not 0.
+// many values apart, where `pixel` is not 0.
 struct PlaneSet {
   Index count, height, width, stride, pixel = 0;
 
@@ -28,7 +28,7 @@ struct PlaneSet {
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
 template <class F>
-class Winograd final : public Way, public PixelWay, public LearnWay {
+class Winograd final : public Way, public PackedWay, public LearnWay {
  public:
   // The layout of kernel (m, c): at w[m * row + c * column], rotated by 180 degrees or not.
   struct Weights {
@@ -71,10 +71,16 @@ class Winograd final : public Way, public PixelWay, public LearnWay {
   Index packed_size() const override { return winograd::kPlaces * weights_step(); }
   void pack(const float* w, float* to) const override { transform_weights(w, to); }
   void run_packed(const float* x, const float* packed, float* y,
-                  const Epilogue& epilogue) const override;
-  void run_rows(const float* x, Index first, Index count, const float* packed, float* y,
-                const Epilogue& epilogue) const override;
-  Index row_step() const override { return kOut; }
+                  const Epilogue& epilogue) const override {
+    run_values(x, packed, y, epilogue);
+  }
+  // Of values of any type, which are pixels if they are not of float32; sums are of float32.
+  template <class T>
+  void run_values(const T* x, const float* packed, T* y, const EpilogueOf<T>& epilogue) const;
+  // The same for some rows, see PixelWayOf.
+  template <class T>
+  void run_rows(const T* x, Index first, Index count, const float* packed, T* y,
+                const EpilogueOf<T>& epilogue) const;
   void learn(const float* x, const float* dy, float* dw) const override;
 
   // From place to place of transformed weights, see values_step().
@@ -125,9 +131,9 @@ class Winograd final : public Way, public PixelWay, public LearnWay {
                         : std::clamp<Index>((5 << 19) / (winograd::kPlaces * channels), 32, 512);
   }
 
-  template <class Each>
-  void run_block(const float* x, const float* weights, float* y, const Block& block,
-                 const Epilogue& epilogue, Each&& each) const;
+  template <class T, class Each>
+  void run_block(const T* x, const float* weights, T* y, const Block& block,
+                 const EpilogueOf<T>& epilogue, Each&& each) const;
   void run_strips(const float* x, const float* w, float* y, const Block& block,
                   const Epilogue& epilogue) const;
   void run_strip(const float* values, Index step, Index next, const float* w, Index strip, float* y,
@@ -136,12 +142,14 @@ class Winograd final : public Way, public PixelWay, public LearnWay {
   void transform_some(const float* w, Index strip, Index first, Index last, float* to,
                       Index step) const;
   void transform_values(const float* x, const Block& block, Index group, float* to) const;
-  void transform_pixels(const float* x, const Block& block, Index row, float* to) const;
+  template <class T>
+  void transform_pixels(const T* x, const Block& block, Index row, float* to) const;
   void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
   void finish(const float* results, Index width, Index place, const Block& block, Index group,
               float* y, const Epilogue& epilogue) const;
-  void finish_pixels(const float* results, const Block& block, Index row, float* y,
-                     const Epilogue& epilogue) const;
+  template <class T>
+  void finish_pixels(const float* results, const Block& block, Index row, T* y,
+                     const EpilogueOf<T>& epilogue) const;
   void multiply_block(const float* values, const float* gradients, Index count, Index strip,
                       Index first, Index last, float* sums, bool go_on) const;
   void learn_pieces(const float* x, const float* dy, float* dw) const;

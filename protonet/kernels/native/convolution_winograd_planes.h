@@ -19,7 +19,7 @@ inline Vec in_register(Vec v) {
 }
 
 template <class F>
-class WinogradPlanes final : public PixelWay {
+class WinogradPlanes final : public PixelWayOf<float> {
  public:
   explicit WinogradPlanes(const ConvolutionShape& s)
       : s_(s), weights_(weights_of(s)),
@@ -119,7 +119,7 @@ class WinogradPlanes final : public PixelWay {
     for (Index c = 0; c < channels; ++c, from += next) spread(from, c, values);
     for (Index s = 0; s < strips_.strips; ++s, packed += strip_size(), y += kColumns) {
       const Index width = strips_.width(s);
-      const PixelPanel results(epilogue, s * kColumns, strips_.columns(s));
+      const PixelPanel<float> results(epilogue, s * kColumns, strips_.columns(s));
       if (width < kColumns) run_strip<1, false>(values, packed, results, first, y, epilogue.pixel);
       else if (results.is_plain(width))
         run_strip<kVectors, true>(values, packed, results, first, y, epilogue.pixel);
@@ -139,7 +139,7 @@ class WinogradPlanes final : public PixelWay {
 
   // V vectors of outputs of some tiles, whose results begin at `first` of the image.
   template <Index V, bool kPlain>
-  void run_strip(const float* values, const float* w, const PixelPanel& results, Tap first,
+  void run_strip(const float* values, const float* w, const PixelPanel<float>& results, Tap first,
                  float* y, Index pixel) const {
     const Index tiles = std::min(kLanes, (s_.out.x - first.x + kOut - 1) / kOut);
     for (Index t = 0; t < tiles;) {
@@ -154,7 +154,7 @@ class WinogradPlanes final : public PixelWay {
   }
 
   template <Index T, Index V, bool kPlain>
-  void run_some(const float* values, const float* w, const PixelPanel& results, Tap first,
+  void run_some(const float* values, const float* w, const PixelPanel<float>& results, Tap first,
                 float* y, Index pixel) const {
     const Index channels = s_.group_channels();
     Vec half[T][V][kIn * kOut];  // a row of places after the other
@@ -193,7 +193,7 @@ class WinogradPlanes final : public PixelWay {
   }
 
   template <Index V, bool kPlain>
-  void put(const Vec (&out)[kOut][kOut][V], Index rows, Index columns, const PixelPanel& results,
+  void put(const Vec (&out)[kOut][kOut][V], Index rows, Index columns, const PixelPanel<float>& results,
            float* y, Index pixel) const {
     for (Index i = 0; i < rows; ++i, y += s_.out.x * pixel) {
       if (columns == kOut) {

@@ -11,7 +11,7 @@ void add_convert(nb::module_& m);
 void add_convolution(nb::module_& m);
 void add_convolution_bfloat16(nb::module_& m);
 void add_convolution_pixels(nb::module_& m);
-void add_convolution_float_pixels(nb::module_& m);
+void add_convolution_pixel_vectors(nb::module_& m);
 void add_product(nb::module_& m);
 void add_normalization(nb::module_& m);
 void add_scaling(nb::module_& m);
@@ -47,7 +47,7 @@ NB_MODULE(MODULE, m) {
   add_convolution(m);
   add_convolution_bfloat16(m);
   add_convolution_pixels(m);
-  add_convolution_float_pixels(m);
+  add_convolution_pixel_vectors(m);
   add_product(m);
   add_normalization(m);
   add_scaling(m);

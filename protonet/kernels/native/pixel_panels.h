@@ -5,23 +5,51 @@
 #include <utility>
 #include <vector>
 
-#include "epilogue.h"
+#include "convolution_way.h"
+#include "features.h"
 #include "gemm.h"
 
-// How many products are summed in registers, see kChunk: adding to sums in memory costs more here,
-// where weights are packed already, than over planes.
-constexpr Index kSummed = 128;
+#if defined(__AVX512F__)
 
-// Adjacent values under a window, from its first; `ends` a sum in registers.
+// How many products are summed in registers, see kChunk: adding to sums in memory costs more here,
+// where weights are packed already, than over planes. Of bfloat16 all of them: what is lost is less
+// than what values have lost before.
+template <class T>
+constexpr Index kSummed = std::is_same_v<T, Bf16> ? Index{1} << 30 : 128;
+
+// Adjacent words under a window, from its first; `ends` a sum in registers.
 struct PixelPiece {
   Index offset, count;
   bool ends;
 };
 
+// Functions that compute in bfloat16 have the attribute of its instructions, and so have the templates
+// that they are inlined into. Of float32, those contain none of these instructions.
+inline void add_product(Vec& sum, const float* a, Vec b) { sum += splat(*a) * b; }
+WITH_BF16 inline void add_product(Vec& sum, const std::uint32_t* a, Vec b) {
+  std::int32_t word;
+  std::memcpy(&word, a, sizeof word);  // of an image, which is one of bfloat16
+  const auto pair = reinterpret_cast<__m512bh>(_mm512_set1_epi32(word));
+  sum = reinterpret_cast<Vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), pair,
+                                               reinterpret_cast<__m512bh>(b)));
+}
+
+inline void put_lanes(float* to, Vec v, Index count, bool streams) {
+  if (streams) return stream(to, v);
+  count == kLanes ? store(to, v) : store_some(to, v, count);
+}
+WITH_BF16 inline void put_lanes(Bf16* to, Vec v, Index count, bool streams) {
+  const auto halves = (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
+  if (streams) _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves);
+  else if (count == kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
+  else _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << count) - 1), halves);
+}
+
 // Up to kColumns adjacent outputs of places.
+template <class T>
 class PixelPanel {
  public:
-  PixelPanel(const Epilogue& epilogue, Index first, Index count) : epilogue_(epilogue), count_(count) {
+  PixelPanel(const EpilogueOf<T>& epilogue, Index first, Index count) : epilogue_(epilogue), count_(count) {
     for (Index v = 0; v < kVectors; ++v) {
       const Index here = lanes(v);
       factor_[v] = epilogue.factor == nullptr ? splat(1.0f)
@@ -38,7 +66,7 @@ class PixelPanel {
 
   // Writes the sums of R adjacent places.
   template <Index R, Index V, bool kPlain>
-  void put(const Vec (&sums)[R][V], float* to) const {
+  WITH_BF16 void put(const Vec (&sums)[R][V], T* to) const {
     const Vec least = splat(epilogue_.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
 #pragma GCC unroll 16
     for (Index r = 0; r < R; ++r, to += epilogue_.pixel)
@@ -46,26 +74,28 @@ class PixelPanel {
       for (Index v = 0; v < V; ++v) {
         const Vec value = sums[r][v] * factor_[v] + bias_[v];
         // Written this way so that NaN propagates.
-        if constexpr (kPlain) store(to + v * kLanes, value < least ? least : value);
-        else if (v * kLanes < count_) epilogue_.put(value, to + v * kLanes, lanes(v));
+        T* const at = to + v * kLanes;
+        if constexpr (kPlain) put_lanes(at, value < least ? least : value, kLanes, false);
+        else if (v * kLanes < count_)
+          put_lanes(at, epilogue_.finish(value, at, lanes(v)), lanes(v), epilogue_.streams);
       }
   }
 
  private:
   Index lanes(Index v) const { return std::clamp<Index>(count_ - v * kLanes, 0, kLanes); }
 
-  const Epilogue& epilogue_;
+  const EpilogueOf<T>& epilogue_;
   Index count_;
   Vec factor_[kVectors], bias_[kVectors];
 };
 
-// What lies under window r, `place` floats from that before, times weights of V vectors, for R
+// What lies under window r, `place` words from that before, times weights of V vectors, for R
 // windows whose results begin at `y`. The sums of all but the last chunk are in `tile`. A line from
 // `ahead` on is loaded in each step of the depth, for whoever needs it next.
-template <Index R, Index V, bool kPlain>
-void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, Index place,
-                         const float* b, float* tile, const float* ahead, const PixelPanel& results,
-                         float* y) {
+template <Index R, Index V, bool kPlain, class T, class Word>
+WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const Word* a,
+                                   Index place, const Word* b, float* tile, const Word* ahead,
+                                   const PixelPanel<T>& results, T* y) {
   // A row and its two neighbors have addresses of one base.
   constexpr Index kBases = (R + 2) / 3;
   Vec* to = reinterpret_cast<Vec*>(tile);
@@ -76,7 +106,7 @@ void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, 
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
     do {
-      const float* rows[kBases];
+      const Word* rows[kBases];
       for (Index i = 0; i < kBases; ++i) rows[i] = a + piece->offset + 3 * i * place;
       for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
         __builtin_prefetch(std::exchange(ahead, ahead + 16));
@@ -85,9 +115,9 @@ void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, 
         for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
         for (Index r = 0; r < R; ++r) {
-          const Vec factor = splat(rows[r / 3][r % 3 * place]);
 #pragma GCC unroll 4
-          for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
+          for (Index v = 0; v < V; ++v)
+            add_product(sums[r][v], rows[r / 3] + r % 3 * place, columns[v]);
         }
         for (Index i = 0; i < kBases; ++i) ++rows[i];
       }
@@ -98,7 +128,7 @@ void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, 
 #pragma GCC unroll 4
         for (Index v = 0; v < V; ++v) sums[r][v] = to[r * V + v] + sums[r][v];
     }
-    if (piece == end) return results.put<R, V, kPlain>(sums, y);
+    if (piece == end) return results.template put<R, V, kPlain>(sums, y);
 #pragma GCC unroll 16
     for (Index r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -107,9 +137,10 @@ void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const float* a, 
 }
 
 // The same for `rows` windows and `columns` outputs, kColumns or half of that.
-inline void multiply_pixels(Index rows, Index columns, const std::vector<PixelPiece>& pieces,
-                            const float* a, Index place, const float* b, float* tile,
-                            const float* ahead, const PixelPanel& results, float* y) {
+template <class T, class Word>
+void multiply_pixels(Index rows, Index columns, const std::vector<PixelPiece>& pieces,
+                     const Word* a, Index place, const Word* b, float* tile, const Word* ahead,
+                     const PixelPanel<T>& results, T* y) {
   const bool plain = results.is_plain(columns);
   with_rows(rows, [=, &pieces, &results](auto r) {
     if (columns == kColumns && plain)
@@ -122,3 +153,5 @@ inline void multiply_pixels(Index rows, Index columns, const std::vector<PixelPi
       multiply_pixel_tile<r, kVectors / 2, false>(pieces, a, place, b, tile, ahead, results, y);
   });
 }
+
+#endif

@@ -2,7 +2,7 @@
 // time.
 #include <nanobind/nanobind.h>
 
-#include "convolution_float_pixels.h"
+#include "convolution_pixel_vectors.h"
 #include "pixel_pool.h"
 
 namespace nb = nanobind;
@@ -65,7 +65,7 @@ class PooledConvolution {
     }
   }
 
-  FloatPixelConvolution convolution_;
+  PixelVectors<float> convolution_;
   PixelPoolOf<float> pool_;
   Index band_;   // rows of the convolution
   Index parts_;  // of an image

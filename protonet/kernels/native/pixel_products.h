@@ -1,4 +1,4 @@
-// Products of windows over pixels with weights, summed in float32: tiles of AMX, or AVX512_BF16.
+// Products of windows over pixels with weights, summed in float32 by tiles of AMX.
 #pragma once
 
 #include "pairs.h"
@@ -72,46 +72,6 @@ WITH_TILES inline void multiply_by_pixel_tiles(const PixelOperands& o, PixelSums
   else if (more) multiply_pixel_tiles<true, false>(o, sums);
   else if (wide) multiply_pixel_tiles<false, true>(o, sums);
   else multiply_pixel_tiles<false, false>(o, sums);
-}
-
-// R windows at a time.
-template <Index R, Index N>
-WITH_BF16 void multiply_pixel_rows(const PixelOperands& o, Index first, PixelSums& sums) {
-  __m512 totals[R][N];
-  for (Index r = 0; r < R; ++r)
-    for (Index n = 0; n < N; ++n)
-      totals[r][n] = o.go_on ? _mm512_loadu_ps(&sums[first + r][16 * n]) : _mm512_setzero_ps();
-  for (Index i = 0; i < o.count; ++i) {
-    const Bf16* a = o.a + first * o.place + o.offsets[i];
-    for (Index k = 0; k < kPairStep; ++k) {
-      __m512bh weights[N];
-      for (Index n = 0; n < N; ++n)
-        weights[n] = (__m512bh)_mm512_loadu_si512(o.b[n] + i * kPairTile + k * kPairSide);
-#pragma GCC unroll 8
-      for (Index r = 0; r < R; ++r) {
-        std::int32_t pair;
-        std::memcpy(&pair, a + r * o.place + 2 * k, sizeof pair);
-        const auto both = (__m512bh)_mm512_set1_epi32(pair);
-        for (Index n = 0; n < N; ++n) totals[r][n] = _mm512_dpbf16_ps(totals[r][n], both, weights[n]);
-      }
-    }
-  }
-  for (Index r = 0; r < R; ++r)
-    for (Index n = 0; n < N; ++n) _mm512_storeu_ps(&sums[first + r][16 * n], totals[r][n]);
-}
-
-template <Index N>
-void multiply_pixels(const PixelOperands& o, PixelSums& sums) {
-  Index r = 0;
-  for (; r + 8 <= o.places; r += 8) multiply_pixel_rows<8, N>(o, r, sums);
-  if (r + 4 <= o.places) multiply_pixel_rows<4, N>(o, r, sums), r += 4;
-  if (r + 2 <= o.places) multiply_pixel_rows<2, N>(o, r, sums), r += 2;
-  if (r < o.places) multiply_pixel_rows<1, N>(o, r, sums);
-}
-
-inline void multiply_by_pixel_dots(const PixelOperands& o, PixelSums& sums) {
-  if (o.b[1] != nullptr) multiply_pixels<2>(o, sums);
-  else multiply_pixels<1>(o, sums);
 }
 
 #endif

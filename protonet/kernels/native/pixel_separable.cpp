@@ -17,19 +17,23 @@ ConvolutionShape pointwise(Index images, Index channels, Tap in, Index outputs) 
 }
 
 // Weights of a convolution, and what is done with its sums.
+template <class T, class Word>
 struct Stage {
-  const float* packed;
-  Epilogue epilogue;
+  const Word* packed;
+  EpilogueOf<T> epilogue;
 };
 
+template <class T>
 class PixelSeparable {
  public:
+  using Word = typename Operand<T>::Word;
+
   // Of `inputs` channels the channels of `g` are made first; of 0 they are there.
   PixelSeparable(const Grid& g, Index inputs, Index outputs)
       : expands_(inputs > 0), inputs_(inputs),
         expand_(pointwise(g.images, std::max<Index>(1, inputs), g.in, g.channels), false),
         depthwise_(g), project_(pointwise(g.images, g.channels, g.out, outputs), false) {
-    const Index places = expands_ ? kPlaces : kValues / project_.stride();
+    const Index places = expands_ ? kPlaces : kBand / project_.stride();
     band_ = std::clamp<Index>((places / g.out.x + 1) / 2 * 2, 2, std::max<Index>(2, g.out.y));
     ring_ = std::min(g.in.y, reach(band_));
     const Index most = std::max<Index>(1, g.out.y / 2);
@@ -37,17 +41,16 @@ class PixelSeparable {
     parts_ = parts_of(g.images, most, least);
   }
 
-  void forward(const float* x, bool far, Stage expand, const Stage& depthwise, const Stage& project,
-               float* y) const {
+  void forward(const T* x, bool far, Stage<T, Word> expand, const Stage<float, float>& depthwise,
+               const Stage<T, Word>& project, T* y) const {
     const Grid& g = depthwise_.grid();
     const Index row_of_x = g.in.x * (expands_ ? inputs_ : g.channels);
     parallel(g.images * parts_, [&](Index task) {
       const Index image = task / parts_, part = task % parts_, last = edge(part + 1);
-      const float* const from = x + image * g.in.y * row_of_x;
-      float* const rows = expands_ ? thread_scratch(Scratch::kTiles, ring_ * g.in.x * g.channels)
-                                   : nullptr;
-      float* const some = thread_scratch(Scratch::kPlane, band_ * g.out.x * project_.stride());
-      Epilogue to_rows = expand.epilogue;
+      const T* const from = x + image * g.in.y * row_of_x;
+      T* const rows = expands_ ? scratch(Scratch::kTiles, ring_ * g.in.x * g.channels) : nullptr;
+      T* const some = scratch(Scratch::kPlane, band_ * g.out.x * project_.stride());
+      EpilogueOf<T> to_rows = expand.epilogue;
       to_rows.pixel = g.channels;
       Index there = std::max<Index>(0, edge(part) * g.stride.y - g.pad.y);
       for (Index row = edge(part); row < last; row += band_) {
@@ -70,7 +73,11 @@ class PixelSeparable {
 
  private:
   static constexpr Index kPlaces = 112;     // of a band; several panels
-  static constexpr Index kValues = 1 << 16;
+  static constexpr Index kBand = (1 << 18) / sizeof(T);  // values of one
+
+  static T* scratch(Scratch which, Index values) {
+    return reinterpret_cast<T*>(thread_scratch(which, values / Operand<T>::kValues + 1));
+  }
 
   // Rows under `rows` rows of the result.
   Index reach(Index rows) const {
@@ -86,33 +93,33 @@ class PixelSeparable {
 
   bool expands_;
   Index inputs_;
-  PixelRows expand_;
-  PixelDepthwiseOf<float> depthwise_;
-  PixelRows project_;
+  PixelRows<T> expand_;
+  PixelDepthwiseOf<T> depthwise_;
+  PixelRows<T> project_;
   Index band_;   // rows of the result
   Index ring_;   // rows before the depthwise convolution
   Index parts_;  // of an image
 };
 
-}  // namespace
-
-void add_pixel_separable(nb::module_& m) {
-  nb::class_<PixelSeparable>(m, "PixelSeparable")
+template <class T>
+void define(nb::module_& m) {
+  using Some = PixelSeparable<T>;
+  using Packed = Values<typename Some::Word>;
+  nb::class_<Some>(m, "PixelSeparable")
       .def("__init__",
-           [](PixelSeparable* self, Index images, Index channels, Extents in, Extents kernel,
-              Extents stride, Extents pad, Extents dilation, Extents out, Index inputs,
-              Index outputs) {
-             new (self) PixelSeparable(Grid{images, channels, tap(in), tap(kernel), tap(stride),
-                                            tap(pad), tap(dilation), tap(out)},
-                                       inputs, outputs);
+           [](Some* self, Index images, Index channels, Extents in, Extents kernel, Extents stride,
+              Extents pad, Extents dilation, Extents out, Index inputs, Index outputs) {
+             new (self) Some(Grid{images, channels, tap(in), tap(kernel), tap(stride), tap(pad),
+                                  tap(dilation), tap(out)},
+                             inputs, outputs);
            })
       .def("forward",
-           [](const PixelSeparable& self, Floats x, Given we, Given fe, Given be, bool re,
-              Floats wd, Given fd, Given bd, bool rd, Floats wp, Given fp, Given bp, bool rp,
-              Given addend, Pixels<float> y, Index pixel) {
+           [](const Some& self, Values<T> x, std::optional<Packed> we, Given fe, Given be, bool re,
+              Floats wd, Given fd, Given bd, bool rd, Packed wp, Given fp, Given bp, bool rp,
+              GivenValues<T> addend, Pixels<T> y, Index pixel) {
              nb::gil_scoped_release free;
-             float* to = y.data();
-             const bool streams = leaves_caches(y) && pixel % kLanes == 0 &&
+             T* to = y.data();
+             const bool streams = leaves_caches(y) && pixel % (64 / Index{sizeof(T)}) == 0 &&
                                   reinterpret_cast<std::uintptr_t>(to) % sizeof(Vec) == 0;
              self.forward(x.data(), is_far(x), {at(we), {at(fe), at(be), re}},
                           {wd.data(), {at(fd), at(bd), rd}},
@@ -122,6 +129,12 @@ void add_pixel_separable(nb::module_& m) {
            nb::arg("re"), nb::arg("wd"), nb::arg("fd").none(), nb::arg("bd").none(), nb::arg("rd"),
            nb::arg("wp"), nb::arg("fp").none(), nb::arg("bp").none(), nb::arg("rp"),
            nb::arg("addend").none(), nb::arg("y"), nb::arg("pixel"));
+}
+
+}  // namespace
+
+void add_pixel_separable(nb::module_& m) {
+  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }
 
 #else
