@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "convolution_remainders.h"
 #include "convolution_way.h"
 #include "pair_correlation.h"

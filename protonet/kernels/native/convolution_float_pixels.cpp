@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "convolution_correlation.h"
 #include "convolution_pixel_rows.h"
 #include "convolution_winograd.h"

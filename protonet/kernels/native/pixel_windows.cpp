@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "pixel_arrange.h"
 #include "pixel_channels.h"
 
