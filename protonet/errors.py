@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 
 _LONGEST = 160
@@ -155,6 +154,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _nearest(name: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # a mistake is rare
+
     folded = {option.lower(): option for option in known if len(option) <= 2 * _GUESSED}
     matches = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[matches[0]]}'?" if matches else ""

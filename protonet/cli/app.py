@@ -61,6 +61,12 @@ _TOOLS = {
 }
 """Aliases for Caffe's tools, not listed in the help."""
 
+_REST_OF_BLAS = ("OPENBLAS_THREAD_TIMEOUT", "22")
+"""NumPy's OpenBLAS starts its threads when it is imported, and they spin until they have waited
+2^26 ticks of the processor: some 30 ms of each core, also beside kernels that want it. 2^22 ticks
+outlast what is between two products.
+"""
+
 
 def _spelt(name: str) -> str:
     """A command's canonical name: Caffe's tools have underscores, and file endings."""
@@ -136,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     color = None if wants_color() else False
     try:
         whole = arguments is None  # of a script, a command is a part
+        if whole:
+            os.environ.setdefault(*_REST_OF_BLAS)  # before NumPy is imported
         code = app.main(
             arguments, prog_name=_program(), standalone_mode=False, color=color, obj=whole
         )

@@ -268,3 +268,24 @@ def test_a_process_that_ends_looks_for_no_garbage(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "argv", ["protonet", "--version"])
     assert main() == 0
     assert frozen == [1]
+
+
+def test_threads_of_numpy_are_told_to_sleep_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "OPENBLAS_THREAD_TIMEOUT"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    assert main(["--version"]) == 0
+    assert name not in os.environ  # NumPy may be there, and the process is a script's
+    monkeypatch.setattr(sys, "argv", ["protonet", "--version"])
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    assert main() == 0
+    assert os.environ[name] == "22"
+    monkeypatch.setenv(name, "26")
+    assert main() == 0
+    assert os.environ[name] == "26"  # the user's choice
+
+
+def test_numpy_is_imported_by_commands_only() -> None:
+    """What the program sets in the environment for NumPy's threads comes before it."""
+    code = "import sys, protonet.cli.app; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

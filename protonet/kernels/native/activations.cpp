@@ -1,5 +1,6 @@
 // Elementwise activations and their gradients.
 #include "arrays.h"
+#include "bindings.h"
 #include "elementwise.h"
 #include "sweep.h"
 #include "vecmath.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "pool.h"
 
 namespace nb = nanobind;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "sweep.h"
 
 namespace nb = nanobind;

@@ -1,5 +1,6 @@
 // Conversion between float32 and bfloat16.
 #include "arrays.h"
+#include "bindings.h"
 #include "sweep.h"
 
 namespace nb = nanobind;

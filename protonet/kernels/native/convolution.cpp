@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "convolution_outputs.h"
 #include "convolution_places.h"
 #include "convolution_plain.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "convolution_pixel_rows.h"
 #include "convolution_remainders.h"
 #include "convolution_way.h"

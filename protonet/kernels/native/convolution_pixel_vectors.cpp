@@ -1,6 +1,7 @@
 // Pixels by vectors, see convolution_pixel_vectors.h.
 #include <nanobind/nanobind.h>
 
+#include "bindings.h"
 #include "convolution_pixel_vectors.h"
 
 namespace nb = nanobind;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "pixel_arrange.h"
 #include "pixel_layout.h"
 #include "pixel_products.h"

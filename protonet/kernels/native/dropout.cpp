@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "edges.h"
 #include "pool.h"
 

@@ -1,4 +1,5 @@
 // Detects instructions beyond the compiled set.
+#include "bindings.h"
 #include "features.h"
 
 #include <nanobind/nanobind.h>

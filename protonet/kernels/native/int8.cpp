@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "int8_results.h"
 #include "pool.h"
 

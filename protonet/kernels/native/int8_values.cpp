@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "int8_coding.h"
 #include "pool.h"
 

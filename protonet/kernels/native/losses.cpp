@@ -1,5 +1,6 @@
 // Elementwise losses, summed in doubles over fixed chunks, and their gradients.
 #include "arrays.h"
+#include "bindings.h"
 #include "planes.h"
 #include "vecmath.h"
 

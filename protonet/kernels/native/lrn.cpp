@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "edges.h"
 #include "negative_power.h"
 #include "pool.h"

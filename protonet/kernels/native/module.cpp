@@ -1,39 +1,11 @@
 // The Python bindings of the kernels; each source file registers its own.
 #include <nanobind/nanobind.h>
 
+#include "bindings.h"
 #include "pool.h"
 #include "vec.h"
 
 namespace nb = nanobind;
-
-void add_bias(nb::module_& m);
-void add_convert(nb::module_& m);
-void add_convolution(nb::module_& m);
-void add_convolution_bfloat16(nb::module_& m);
-void add_convolution_pixels(nb::module_& m);
-void add_convolution_pixel_vectors(nb::module_& m);
-void add_product(nb::module_& m);
-void add_normalization(nb::module_& m);
-void add_scaling(nb::module_& m);
-void add_updates(nb::module_& m);
-void add_losses(nb::module_& m);
-void add_combine(nb::module_& m);
-void add_activations(nb::module_& m);
-void add_depthwise(nb::module_& m);
-void add_dropout(nb::module_& m);
-void add_features(nb::module_& m);
-void add_int8(nb::module_& m);
-void add_int8_values(nb::module_& m);
-void add_lrn(nb::module_& m);
-void add_pixel_depthwise(nb::module_& m);
-void add_pixel_pooled(nb::module_& m);
-void add_pixel_separable(nb::module_& m);
-void add_pixel_lrn(nb::module_& m);
-void add_pixel_windows(nb::module_& m);
-void add_pooling(nb::module_& m);
-void add_powers(nb::module_& m);
-void add_softmax(nb::module_& m);
-void add_transform(nb::module_& m);
 
 NB_MODULE(MODULE, m) {
   // A process that ends does not look for kernels that are still there: they are no leak.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "planes.h"
 
 namespace nb = nanobind;

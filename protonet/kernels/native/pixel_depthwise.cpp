@@ -1,4 +1,5 @@
 // Depthwise convolution over images of pixels.
+#include "bindings.h"
 #include "pixel_depthwise.h"
 
 #include <nanobind/nanobind.h>

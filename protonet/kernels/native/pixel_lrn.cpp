@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "features.h"
 #include "negative_power.h"
 #include "pool.h"

@@ -2,6 +2,7 @@
 // time.
 #include <nanobind/nanobind.h>
 
+#include "bindings.h"
 #include "convolution_pixel_vectors.h"
 #include "pixel_pool.h"
 

@@ -2,6 +2,7 @@
 // over its result, of which only a band of rows exists at a time.
 #include <nanobind/nanobind.h>
 
+#include "bindings.h"
 #include "convolution_pixel_rows.h"
 #include "pixel_depthwise.h"
 

@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "pixel_arrange.h"
 #include "pixel_pool.h"
 

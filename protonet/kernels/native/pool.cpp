@@ -7,9 +7,9 @@
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -122,10 +122,13 @@ int cores() {
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  // C's streams: those of C++ would set up its locales first, half a MiB of them.
   double quota = 0, period = 0;
-  if (file >> quota >> period && period > 0)
-    count = std::min(count, static_cast<int>(std::ceil(quota / period)));
+  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    if (std::fscanf(file, "%lf %lf", &quota, &period) == 2 && period > 0)
+      count = std::min(count, static_cast<int>(std::ceil(quota / period)));
+    std::fclose(file);
+  }
 #endif
   return std::max(1, count);
 }

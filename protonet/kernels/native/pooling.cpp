@@ -5,6 +5,7 @@
 
 #include "arrays.h"
 #include "as_floats.h"
+#include "bindings.h"
 #include "pass.h"
 
 namespace nb = nanobind;

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "elementwise.h"
 #include "vecmath.h"
 

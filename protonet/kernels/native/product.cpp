@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "gemm.h"
 #include "pool.h"
 

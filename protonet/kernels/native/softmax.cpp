@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "edges.h"
 #include "pool.h"
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "vec.h"
 
 namespace nb = nanobind;

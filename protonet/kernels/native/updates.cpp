@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arrays.h"
+#include "bindings.h"
 #include "planes.h"
 
 namespace nb = nanobind;
