@@ -23,6 +23,7 @@ void add_depthwise(nb::module_& m);
 void add_dropout(nb::module_& m);
 void add_features(nb::module_& m);
 void add_int8(nb::module_& m);
+void add_int8_depthwise(nb::module_& m);
 void add_int8_values(nb::module_& m);
 void add_lrn(nb::module_& m);
 void add_pixel_depthwise(nb::module_& m);
@@ -58,6 +59,7 @@ NB_MODULE(MODULE, m) {
   add_dropout(m);
   add_features(m);
   add_int8(m);
+  add_int8_depthwise(m);
   add_int8_values(m);
   add_lrn(m);
   add_pixel_depthwise(m);
