@@ -155,7 +155,9 @@ VNNI = Condition("the processor has AVX512_VNNI", lambda *_, **__: native.has("a
 
 
 class NativeInt8Convolve(Int8Convolve, processor="native"):
-    """Tiles of AMX, or AVX512_VNNI, over images of pixels of bytes."""
+    """Tiles of AMX, or AVX512_VNNI, over images of pixels of bytes; depthwise, AVX512_VNNI over
+    the rows of a window.
+    """
 
     requires = (
         VNNI,
@@ -167,7 +169,9 @@ class NativeInt8Convolve(Int8Convolve, processor="native"):
     def _native(self) -> Any:
         module, w = native.load(), self.windows.effective.in_two_axes
         target = self.target or Coding(1.0, 0)
-        return module.Int8Convolution(
+        depthwise = self.group == self.channels == self.outputs > 1
+        kind = module.Int8Depthwise if depthwise else module.Int8Convolution
+        return kind(
             self.items,
             self.channels,
             w.inputs,

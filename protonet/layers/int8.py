@@ -204,8 +204,9 @@ def can_take_codes(layer: Layer, shapes: Sequence[Shape]) -> bool:
         axes = len(shapes[0]) - 2
         windows = axes in (1, 2) and layer.traits.kind is Kind.CONVOLUTION
         weights = layer.declare(shapes)[0].shape
-        # with fewer channels in a group (depthwise), sums of bytes take longer than of floats
-        deep = weights[1] >= _LEAST_OF_GROUP or weights[1] == shapes[0][1]
+        # with fewer channels in a group, sums of bytes take longer than of floats
+        depthwise = weights[1] == 1 and weights[0] == shapes[0][1]
+        deep = depthwise or weights[1] >= _LEAST_OF_GROUP or weights[1] == shapes[0][1]
         return windows and deep and math.prod(weights[1:]) <= MOST_PRODUCTS
     if type(layer) is InnerProduct:
         spec, shape = layer.spec.inner_product_param, shapes[0]

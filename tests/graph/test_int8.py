@@ -59,9 +59,9 @@ def test_fields_of_another_net_are_ignored() -> None:
     assert ranges_of(plan, params) == {}
 
 
-def test_depthwise_convolutions_stay_in_float32() -> None:
-    """Groups of one channel take longer in bytes; groups of four do not."""
-    for group, layers in ((8, ("ip",)), (2, ("conv", "ip"))):
+def test_groups_of_few_channels_stay_in_float32() -> None:
+    """Groups of two channels take longer in bytes; those of four do not, nor depthwise ones."""
+    for group, layers in ((4, ("ip",)), (2, ("conv", "ip")), (8, ("conv", "ip"))):
         text = f"""
         layer {{ name: "data" type: "Input" top: "data"
           input_param {{ shape {{ dim: 2 dim: 8 dim: 5 dim: 7 }} }} }}

@@ -21,6 +21,7 @@
 [[gnu::cold]] void add_dropout(nanobind::module_& m);
 [[gnu::cold]] void add_features(nanobind::module_& m);
 [[gnu::cold]] void add_int8(nanobind::module_& m);
+[[gnu::cold]] void add_int8_depthwise(nanobind::module_& m);
 [[gnu::cold]] void add_int8_values(nanobind::module_& m);
 [[gnu::cold]] void add_lrn(nanobind::module_& m);
 [[gnu::cold]] void add_pixel_depthwise(nanobind::module_& m);

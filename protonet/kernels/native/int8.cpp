@@ -5,6 +5,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "int8_pixels.h"
 #include "int8_results.h"
 #include "pool.h"
 
@@ -16,15 +17,9 @@ namespace {
 
 using Codes = nb::ndarray<const std::int8_t, nb::c_contig, nb::device::cpu>;
 
-// How values are coded that come in, and that go out; whether they are stored as codes.
-struct Ends {
-  Coding source, target;
-  bool takes_codes, gives_codes;
-};
-
 class Int8Convolution {
  public:
-  Int8Convolution(const ConvolutionShape& s, const Ends& ends)
+  Int8Convolution(const ConvolutionShape& s, const Int8Ends& ends)
       : s_(s), ends_(ends), layout_(s), windows_(valid_windows(layout_, s.out)),
         blocks_((s.group_outputs() + 15) / 16) {
     const Index each = s.groups * blocks_ * 16 + 16;
@@ -114,13 +109,7 @@ class Int8Convolution {
         encode_values(x.data() + i * s_.channels, s_.channels, encode, codes + i * layout_.image);
       });
     } else if (whole) {
-      const Index parts = (s_.plane() + kStep - 1) / kStep;
-      parallel(s_.images * parts, [&](Index task) {
-        const Index i = task / parts, p = task % parts * kStep;
-        encode_pixels(x.data() + i * s_.x_stride() + p, s_.plane(), s_.channels,
-                      std::min(kStep, s_.plane() - p), encode,
-                      codes + i * layout_.image + p * layout_.pixel, layout_.pixel);
-      });
+      encode_images(x.data(), s_, encode, codes);
     } else {
       const Index rows = std::max<Index>(1, 256 / layout_.width);
       const Index parts = (layout_.height + rows - 1) / rows;
@@ -190,7 +179,7 @@ class Int8Convolution {
   }
 
   ConvolutionShape s_;
-  Ends ends_;
+  Int8Ends ends_;
   Int8Layout layout_;
   std::vector<Sixteen> windows_;
   Index blocks_;  // of 16 outputs, of a group
@@ -205,23 +194,7 @@ class Int8Convolution {
 
 void add_int8(nb::module_& m) {
 #if defined(__AVX512F__)
-  nb::class_<Int8Convolution>(m, "Int8Convolution")
-      .def("__init__",
-           [](Int8Convolution* self, Index images, Index channels, Extents inputs, Index outputs,
-              Index groups, Extents kernel, Extents stride, Extents pad, Extents dilation,
-              Extents out,
-              std::pair<float, int> source, std::pair<float, int> target, bool takes_codes,
-              bool gives_codes) {
-             construct_convolution(self, images, channels, inputs, outputs, groups, kernel, stride,
-                                   pad, dilation, out,
-                                   Ends{{source.first, source.second},
-                                        {target.first, target.second},
-                                        takes_codes,
-                                        gives_codes});
-           },
-           nb::call_guard<nb::gil_scoped_release>())
-      .def("prepare", &Int8Convolution::prepare, nb::call_guard<nb::gil_scoped_release>())
-      .def("forward", &Int8Convolution::forward, nb::call_guard<nb::gil_scoped_release>());
+  bind_int8(nb::class_<Int8Convolution>(m, "Int8Convolution"));
 #else
   (void)m;
 #endif

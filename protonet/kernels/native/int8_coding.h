@@ -31,6 +31,30 @@ struct Encoder {
   __m512i zero;
 };
 
+// Codes of 64 values, in vectors as instructions pack them: the first has values 0 to 3 of each
+// sixteen, the second 4 to 7, and so on. Packing saturates, so that no lower bound is needed; NaN
+// becomes 0. With `rectify`, values below 0 have the code of 0.
+struct Packer {
+  Packer(const Coding& c, bool rectify)
+      : inverse(_mm512_set1_ps(c.inverse)),
+        high(_mm512_set1_ps(static_cast<float>(255 - c.zero))),
+        zero(_mm512_set1_epi16(static_cast<short>(c.zero))),
+        least(rectify ? _mm512_set1_epi8(static_cast<char>(c.zero)) : _mm512_setzero_si512()) {}
+
+  __m512i operator()(__m512 a, __m512 b, __m512 c, __m512 d) const {
+    const __m512i near = _mm512_adds_epi16(_mm512_packs_epi32(words(a), words(b)), zero);
+    const __m512i far = _mm512_adds_epi16(_mm512_packs_epi32(words(c), words(d)), zero);
+    return _mm512_max_epu8(_mm512_packus_epi16(near, far), least);
+  }
+
+  __m512i words(__m512 x) const {
+    return _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(x, inverse)));
+  }
+
+  __m512 inverse, high;
+  __m512i zero, least;
+};
+
 inline void transpose_words(__m512i (&v)[16]) {
   Vec w[16];
   for (Index i = 0; i < 16; ++i) w[i] = reinterpret_cast<Vec>(v[i]);
@@ -41,6 +65,8 @@ inline void transpose_words(__m512i (&v)[16]) {
 inline __mmask16 first_lanes(Index n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
 }
+
+inline __mmask64 first_bytes(Index n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
 
 // The codes of `count` pixels of planes `plane` floats apart, as pixels of bytes.
 inline void encode_pixels(const float* x, Index plane, Index channels, Index count,

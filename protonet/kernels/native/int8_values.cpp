@@ -20,8 +20,6 @@ using Words = nb::ndarray<const std::int32_t, nb::c_contig, nb::device::cpu>;
 const Byte* bytes_of(const Floats& x) { return reinterpret_cast<const Byte*>(x.data()); }
 Byte* bytes_of(const MutableFloats& y) { return reinterpret_cast<Byte*>(y.data()); }
 
-inline __mmask64 first_bytes(Index n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
-
 // Windows over planes of pixels.
 class Int8Pool {
  public:

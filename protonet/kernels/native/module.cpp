@@ -31,6 +31,7 @@ NB_MODULE(MODULE, m) {
   add_dropout(m);
   add_features(m);
   add_int8(m);
+  add_int8_depthwise(m);
   add_int8_values(m);
   add_lrn(m);
   add_pixel_depthwise(m);
