@@ -144,6 +144,12 @@ class Int8Convolution {
                bool tiles) const {
     const Byte* image = codes + range.image * layout_.image + g * s_.group_channels();
     const Index last = std::min(layout_.places, range.place + kStep), size = pieces() * kBlock;
+    const Index at = g * blocks_ * 16, first = g * s_.group_outputs();
+    const Int8Epilogue finish{offset_.data() + at, factor_.data() + at, shift_.data() + at,
+                              rectify};
+    const Packer pack(ends_.target, rectify);
+    const Index pixel = pixel_bytes(s_.outputs), end = s_.groups == 1 ? pixel : s_.group_outputs();
+    Byte* to = reinterpret_cast<Byte*>(y) + range.image * s_.places() * pixel + first;
     alignas(64) Sums sums;
     if (tiles) begin_tiles();
     for (Index pair = range.pair; pair < range.last; ++pair) {
@@ -154,19 +160,23 @@ class Int8Convolution {
         const Int8Operands operands{image + p * layout_.place, layout_.place, count,
                                     layout_.pieces.data(), pieces(),
                                     {b, 2 * pair + 1 < blocks_ ? b + size : nullptr}};
+        const Sixteen* windows = windows_.data() + p / 16;
+        if (ends_.gives_codes && !tiles) {
+          multiply_by_quads(operands, StoreCodes{finish, pack, windows, to, pixel, 32 * pair,
+                                                 end - 32 * pair});
+          continue;
+        }
         if (tiles) multiply_by_tiles(operands, sums);
-        else multiply_by_quads(operands, sums);
-        put({sums, windows_.data() + p / 16, (count + 15) / 16, 32 * pair, s_.group_outputs()}, g,
-            range.image, y, rectify);
+        else multiply_by_quads(operands, StoreSums{sums});
+        put({sums, windows, (count + 15) / 16, 32 * pair, s_.group_outputs()}, finish, first,
+            range.image, y);
       }
     }
     if (tiles) end_tiles();
   }
 
-  void put(const Int8Block& block, Index g, Index image, float* y, bool rectify) const {
-    const Index at = g * blocks_ * 16, first = g * s_.group_outputs();
-    const Int8Epilogue finish{offset_.data() + at, factor_.data() + at, shift_.data() + at,
-                              rectify};
+  void put(const Int8Block& block, const Int8Epilogue& finish, Index first, Index image,
+           float* y) const {
     if (ends_.gives_codes) {
       const Index pixel = pixel_bytes(s_.outputs);
       Byte* to = reinterpret_cast<Byte*>(y) + image * s_.places() * pixel + first;

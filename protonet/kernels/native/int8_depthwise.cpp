@@ -112,11 +112,18 @@ class Int8Depthwise {
       arrange(image + part.block * kChannels, part, first * s_.stride.x - s_.pad.x,
               (count - 1) * s_.stride.x + s_.dilation.x * (s_.kernel.x - 1) + 1, quads);
       for (Index t = 0; t < std::min(together_, s_.out.y - part.row); ++t) {
-        Index p = 0;
-        for (; p + 4 <= count; p += 4) sum<4>(quads, part, t, first, p, y, rectify);
-        for (; p < count; ++p) sum<1>(quads, part, t, first, p, y, rectify);
+        if (s_.kernel.x == 3 && quads_ == 1) sum_strip<3>(quads, part, t, first, count, y, rectify);
+        else sum_strip<0>(quads, part, t, first, count, y, rectify);
       }
     }
+  }
+
+  template <Index KX>
+  void sum_strip(const Byte* quads, const Part& part, Index t, Index first, Index count, float* y,
+                 bool rectify) const {
+    Index p = 0;
+    for (; p + 4 <= count; p += 4) sum<4, KX>(quads, part, t, first, p, y, rectify);
+    for (; p < count; ++p) sum<1, KX>(quads, part, t, first, p, y, rectify);
   }
 
   // The quads of `count` columns from `first` on; padding has the code of 0.
@@ -155,10 +162,12 @@ class Int8Depthwise {
   __mmask64 lanes_of(Index block) const { return first_bytes(pixel_ - block * kChannels); }
 
   // P windows of row `t`, of which the first is at column `p` of the strip that begins at `first`.
-  template <Index P>
+  // They are of KX columns of one quad, if KX is not 0.
+  template <Index P, Index KX>
   WITH_VNNI void sum(const Byte* quads, const Part& part, Index t, Index first, Index p, float* y,
                      bool rectify) const {
-    const Index channel = part.block * kChannels, step = s_.stride.x * quads_ * kQuad;
+    const Index columns = KX != 0 ? KX : s_.kernel.x, high = KX != 0 ? 1 : quads_;
+    const Index channel = part.block * kChannels, step = s_.stride.x * high * kQuad;
     __m512 found[P][4];
 #pragma GCC unroll 4
     for (Index v = 0; v < 4; ++v) {
@@ -167,9 +176,10 @@ class Int8Depthwise {
 #pragma GCC unroll 4
       for (Index i = 0; i < P; ++i) totals[i] = start;
       const std::int8_t* w = weights_.data() + weight(part.block, t, 0, 0) + 64 * v;
-      for (Index j = 0; j < s_.kernel.x; ++j) {
-        const Byte* from = quads + (p * s_.stride.x + j * s_.dilation.x) * quads_ * kQuad + 64 * v;
-        for (Index q = 0; q < quads_; ++q, w += kQuad, from += kQuad) {
+#pragma GCC unroll 3
+      for (Index j = 0; j < columns; ++j) {
+        const Byte* from = quads + (p * s_.stride.x + j * s_.dilation.x) * high * kQuad + 64 * v;
+        for (Index q = 0; q < high; ++q, w += kQuad, from += kQuad) {
           const __m512i weights = _mm512_loadu_si512(w);
 #pragma GCC unroll 4
           for (Index i = 0; i < P; ++i)

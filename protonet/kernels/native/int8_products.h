@@ -80,11 +80,13 @@ WITH_TILES inline void multiply_by_tiles(const Int8Operands& o, Sums& sums) {
 
 // AVX512_VNNI: R windows at a time.
 
-template <Index R, Index N>
-WITH_VNNI void multiply_quads(const Int8Operands& o, Index first, Sums& sums) {
+template <Index R, Index N, class F>
+WITH_VNNI void multiply_quads(const Int8Operands& o, Index first, const F& finish) {
   __m512i totals[R][N];
-  for (Index r = 0; r < R; ++r)
-    for (Index n = 0; n < N; ++n) totals[r][n] = _mm512_setzero_si512();
+  for (Index n = 0; n < N; ++n) {
+    const __m512i start = finish.start(n);
+    for (Index r = 0; r < R; ++r) totals[r][n] = start;
+  }
   for (Index i = 0; i < o.count; ++i) {
     const Byte* a = o.a + first * o.place + o.pieces[i].offset;
     for (Index q = 0; q < o.pieces[i].quads; ++q) {
@@ -99,22 +101,36 @@ WITH_VNNI void multiply_quads(const Int8Operands& o, Index first, Sums& sums) {
       }
     }
   }
-  for (Index r = 0; r < R; ++r)
-    for (Index n = 0; n < N; ++n) _mm512_storeu_si512(&sums[first + r][16 * n], totals[r][n]);
+  finish(first, totals);
 }
 
-template <Index N>
-WITH_VNNI void multiply_rows(const Int8Operands& o, Sums& sums) {
+template <Index N, class F>
+WITH_VNNI void multiply_rows(const Int8Operands& o, const F& finish) {
   Index r = 0;
-  for (; r + 8 <= o.places; r += 8) multiply_quads<8, N>(o, r, sums);
-  if (r + 4 <= o.places) multiply_quads<4, N>(o, r, sums), r += 4;
-  if (r + 2 <= o.places) multiply_quads<2, N>(o, r, sums), r += 2;
-  if (r < o.places) multiply_quads<1, N>(o, r, sums);
+  for (; r + 8 <= o.places; r += 8) multiply_quads<8, N>(o, r, finish);
+  if (r + 4 <= o.places) multiply_quads<4, N>(o, r, finish), r += 4;
+  if (r + 2 <= o.places) multiply_quads<2, N>(o, r, finish), r += 2;
+  if (r < o.places) multiply_quads<1, N>(o, r, finish);
 }
 
-WITH_VNNI inline void multiply_by_quads(const Int8Operands& o, Sums& sums) {
-  if (o.b[1] != nullptr) multiply_rows<2>(o, sums);
-  else multiply_rows<1>(o, sums);
+// `finish` has what sums begin with, and takes those of R windows, of which it is told the first.
+template <class F>
+WITH_VNNI inline void multiply_by_quads(const Int8Operands& o, const F& finish) {
+  if (o.b[1] != nullptr) multiply_rows<2>(o, finish);
+  else multiply_rows<1>(o, finish);
 }
+
+// Keeps sums as they are.
+struct StoreSums {
+  Sums& sums;
+
+  __m512i start(Index) const { return _mm512_setzero_si512(); }
+
+  template <Index R, Index N>
+  void operator()(Index first, const __m512i (&totals)[R][N]) const {
+    for (Index r = 0; r < R; ++r)
+      for (Index n = 0; n < N; ++n) _mm512_storeu_si512(&sums[first + r][16 * n], totals[r][n]);
+  }
+};
 
 #endif

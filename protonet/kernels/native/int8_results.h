@@ -97,4 +97,70 @@ struct Int8Block {
   }
 };
 
+// Makes codes of sums while these are in registers.
+struct StoreCodes {
+  const Int8Epilogue& finish;
+  const Packer& pack;
+  const Sixteen* windows;
+  Byte* to;  // of the first output, in the first pixel of the image
+  Index pixel, output, bytes;  // bytes of a pixel that are written
+
+  __m512i start(Index n) const {
+    return _mm512_sub_epi32(_mm512_setzero_si512(),
+                            _mm512_loadu_si512(finish.offset + output + 16 * n));
+  }
+
+  template <Index R, Index N>
+  void operator()(Index first, const __m512i (&totals)[R][N]) const {
+    constexpr Index kWindows = 4 / N;  // of a vector of codes
+    // from 4 outputs of each vector in turn to those of one window behind the other
+    const __m512i order =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const unsigned valid = windows[first / 16].valid;
+    const unsigned before = valid & ((1u << first % 16) - 1);
+    Byte* at = to + (windows[first / 16].first + __builtin_popcount(before)) * pixel + output;
+#pragma GCC unroll 8
+    for (Index r = 0; r < R; r += kWindows) {
+      __m512 values[4];
+#pragma GCC unroll 4
+      for (Index i = 0; i < 4; ++i)
+        values[i] = value(totals[std::min(R - 1, r + i / N)][i % N], i % N);
+      const __m512i packed = pack(values[0], values[1], values[2], values[3]);
+      const __m512i codes = _mm512_permutexvar_epi32(order, packed);
+      const unsigned there = valid >> (first % 16 + r);
+      if constexpr (N == 2) {
+        put(_mm512_castsi512_si256(codes), there & 1, at);
+        if constexpr (R > 1) put(_mm512_extracti64x4_epi64(codes, 1), there >> 1 & 1, at);
+      } else {
+        put(_mm512_castsi512_si128(codes), there & 1, at);
+        if constexpr (R > 1) put(_mm512_extracti32x4_epi32(codes, 1), there >> 1 & 1, at);
+        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 2), there >> 2 & 1, at);
+        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 3), there >> 3 & 1, at);
+      }
+    }
+  }
+
+ private:
+  __m512 value(__m512i exact, Index n) const {
+    const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(exact),
+                                        _mm512_loadu_ps(finish.factor + output + 16 * n));
+    return _mm512_add_ps(scaled, _mm512_loadu_ps(finish.shift + output + 16 * n));
+  }
+
+  // The codes of a window, if it is one of the image.
+  void put(__m256i codes, bool valid, Byte*& at) const {
+    if (!valid) return;
+    if (bytes >= 32) _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), codes);
+    else _mm256_mask_storeu_epi8(at, static_cast<__mmask32>(first_bytes(bytes)), codes);
+    at += pixel;
+  }
+
+  void put(__m128i codes, bool valid, Byte*& at) const {
+    if (!valid) return;
+    if (bytes >= 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(at), codes);
+    else _mm_mask_storeu_epi8(at, static_cast<__mmask16>(first_bytes(bytes)), codes);
+    at += pixel;
+  }
+};
+
 #endif
