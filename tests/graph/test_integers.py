@@ -85,7 +85,22 @@ layer { name: "relu2" type: "ReLU" bottom: "b" top: "rectified" }
 layer { name: "both" type: "Concat" bottom: "all" bottom: "rectified" top: "last" }"""
     + IP
 )
+INVERTED = (
+    DATA
+    + conv("a", "data", 20, "kernel_size: 3 stride: 2")
+    + relu("a")
+    + conv("b", "a", 20, "kernel_size: 3 pad: 1 group: 20")
+    + relu("b")
+    + conv("c", "b", 20, "kernel_size: 1")
+    + 'layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "c" top: "sum" }'
+    + conv("d", "sum", 20, "kernel_size: 3 pad: 1 stride: 2 group: 20")
+    + """
+layer { name: "mean" type: "Pooling" bottom: "d" top: "last"
+  pooling_param { pool: AVE global_pooling: true } }"""
+    + IP
+)
 CODES = {
+    INVERTED: {"a": "a", "b": "b", "c": "c", "sum": "sum", "d": "d", "last": "last", "ip": None},
     RESIDUAL: {"a": "a", "b": "b", "c": "c", "sum": "sum", "last": "last", "ip": None},
     JOINED: {
         "a": "a", "pool": "a", "norm": None, "b": "b", "c": "b", "both": "b", "means": "means",
@@ -119,7 +134,7 @@ def integers(plan: Plan, params: Any, device: Device, **more: Any) -> Net:
     return Net(plan, device, gradients=False, int8=params, **how)
 
 
-@pytest.mark.parametrize("text", CODES, ids=["residual", "joined", "rectified"])
+@pytest.mark.parametrize("text", CODES, ids=["inverted", "residual", "joined", "rectified"])
 def test_nets_in_integers_are_near_to_floats(text: str) -> None:
     plan = plan_of(text, TEST)
     params, exact = measured(plan)

@@ -12,6 +12,8 @@ LAYERS = {
     'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }': True,
     'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 axis: 2 }': False,
     'type: "Convolution" convolution_param { num_output: 1 kernel_size: 160 pad: 80 }': False,
+    'type: "Convolution" convolution_param { num_output: 3 kernel_size: 3 group: 3 }': True,
+    'type: "Convolution" convolution_param { num_output: 6 kernel_size: 3 group: 3 }': False,
     'type: "InnerProduct" inner_product_param { num_output: 4 }': True,
     'type: "InnerProduct" inner_product_param { num_output: 4 axis: 2 }': False,
     'type: "InnerProduct" inner_product_param { num_output: 4 transpose: true }': False,
