@@ -39,8 +39,7 @@ class OutputLanes final : public Way, public PackedWay {
             {1, 1},   {1, 1},    {0, 0},  {1, 1},  {s.height, s.width}};
   }
   static bool pays_backward(const ConvolutionShape& s) {
-    return s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
-           s.places() <= 1024;
+    return s.has_single_places() && s.places() <= 1024;
   }
 
   // The same for weights that are packed once, which every block of places reads.

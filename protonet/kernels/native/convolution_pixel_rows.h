@@ -34,8 +34,7 @@ class PixelRows final : public PixelWayOf<T> {
   PixelRows(const ConvolutionShape& s, bool planes)
       : s_(s), planes_(planes), strips_(s.group_outputs()),
         words_((s.group_channels() + kValues - 1) / kValues), depth_(s.taps() * words_),
-        flat_(s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
-              !planes) {
+        flat_(s.has_single_places() && !planes) {
     const bool collides = s.stride.x * s.channels % (kApart * kValues) == 0;
     const bool odd = s.group_channels() % kValues != 0;
     copies_ = planes || collides || odd || s.pad.y > 0 || s.pad.x > 0;

@@ -8,6 +8,7 @@
 #include "convolution_way.h"
 #include "gemm.h"
 #include "pool.h"
+#include "row_results.h"
 
 class PlaceLanes final : public PackedWay {
  public:
@@ -17,8 +18,7 @@ class PlaceLanes final : public PackedWay {
   // the caches, since it reads and writes a line of each channel at a time. Sums of more channels
   // are left to tiles, which add them in two levels.
   static bool pays(const ConvolutionShape& s) {
-    return s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
-           s.places() >= 16 * kColumns && s.group_channels() <= 256 &&
+    return s.has_single_places() && s.places() >= 16 * kColumns && s.group_channels() <= 256 &&
            s.images * s.places() * (s.group_channels() + s.group_outputs()) <= kCached;
   }
 
@@ -53,21 +53,10 @@ class PlaceLanes final : public PackedWay {
     const Index count = std::min(kColumns, s_.places() - place);
     for (Index p = 0; p < panels_.count; ++p) {
       float* to = y + panels_.first(p) * s_.places() + place;
-      fetch_results(to, panels_.height(p), count, epilogue);
+      fetch_rows(to, panels_.height(p), count, s_.places(), epilogue);
       run_panel<kRows>(panels_.height(p), count, packed + Panels::offset(p, s_.group_channels()),
                        x + place, to, epilogue.from(panels_.first(p)), p == 0);
     }
-  }
-
-  // Begin to load the lines that results are written to, and those that are added to them: they
-  // are planes apart, which processors do not foresee.
-  void fetch_results(const float* to, Index height, Index count, const Epilogue& epilogue) const {
-    for (Index r = 0; r < height; ++r, to += s_.places())
-      for (Index i = 0; i < count; i += kLine) {
-        __builtin_prefetch(to + i, 1);
-        if (epilogue.addend != nullptr)
-          __builtin_prefetch(epilogue.addend + (to - epilogue.results) + i);
-      }
   }
 
   // The height of a panel as a compile-time constant.
@@ -105,20 +94,7 @@ class PlaceLanes final : public PackedWay {
         for (Index v = 0; v < V; ++v) sums[r][v] += factor * values[v];
       }
     }
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r) {
-      const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[r] : 1.0f);
-      const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[r] : 0.0f);
-#pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) {
-        const Vec total = sums[r][v] * factor + bias;
-        float* to = y + r * s_.places() + v * kLanes;
-        if (kPart && v == V - 1)
-          store_some(to, epilogue.finish(total, to, rest), rest);
-        else
-          store(to, epilogue.finish(total, to, kLanes));
-      }
-    }
+    store_rows<kPart>(sums, count, y, s_.places(), epilogue);
   }
 
   ConvolutionShape s_;

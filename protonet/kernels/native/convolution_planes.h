@@ -7,6 +7,7 @@
 #include "convolution_way.h"
 #include "gemm.h"
 #include "pool.h"
+#include "row_results.h"
 
 // Forward, or the backward pass to the input: the places of a block are copied once, and sums are
 // stored from registers.
@@ -27,8 +28,7 @@ class LargePlanes final : public Way {
 
   // Whether it is faster than lanes of outputs; so many places have few left over.
   static bool pays(const ConvolutionShape& s) {
-    return s.taps() == 1 && s.stride.y == 1 && s.stride.x == 1 && s.pad.y == 0 && s.pad.x == 0 &&
-           s.places() >= 512;
+    return s.has_single_places() && s.places() >= 512;
   }
 
   void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override {
@@ -64,7 +64,7 @@ class LargePlanes final : public Way {
         const Index place = s * kColumns, height = panels_.height(p);
         float* to = y + panels_.first(p) * s_.places() + place;
         const Index count = std::min(kColumns, s_.places() - place);
-        fetch_results(to, height, count);
+        fetch_rows(to, height, count, s_.places(), epilogue);
         // A part of the next block's places.
         const Index line = (last + (s - first)) * kColumns + p * kLine;
         const float* ahead = p < 2 && line < s_.places() ? x + line : nullptr;
@@ -94,12 +94,6 @@ class LargePlanes final : public Way {
       }
   }
 
-  // Begin to load the lines that results are written to.
-  void fetch_results(const float* to, Index height, Index count) const {
-    for (Index r = 0; r < height; ++r, to += s_.places())
-      for (Index i = 0; i < count; i += kLine) __builtin_prefetch(to + i, 1);
-  }
-
   template <Index R, bool kPart>
   void run_tile(Index count, const float* a, const float* x, float* y, const Epilogue& epilogue,
                 const float* ahead) const {
@@ -115,21 +109,7 @@ class LargePlanes final : public Way {
       for (Index r = 0; r < R; ++r)
         for (Index v = 0; v < kVectors; ++v) sums[r][v] += before[r][v];
     }
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r) {
-      const Vec factor = splat(epilogue.factor != nullptr ? epilogue.factor[r] : 1.0f);
-      const Vec bias = splat(epilogue.bias != nullptr ? epilogue.bias[r] : 0.0f);
-#pragma GCC unroll 4
-      for (Index v = 0; v < kVectors; ++v) {
-        const Index here = kPart ? std::clamp<Index>(count - v * kLanes, 0, kLanes) : kLanes;
-        float* to = y + r * s_.places() + v * kLanes;
-        const Vec value = epilogue.finish(sums[r][v] * factor + bias, to, here);
-        if (kPart)
-          store_some(to, value, here);
-        else
-          store(to, value);
-      }
-    }
+    store_rows<kPart>(sums, count, y, s_.places(), epilogue);
   }
 
   template <Index R>

@@ -15,8 +15,6 @@ namespace nb = nanobind;
 
 namespace {
 
-using Codes = nb::ndarray<const std::int8_t, nb::c_contig, nb::device::cpu>;
-
 class Int8Convolution {
  public:
   Int8Convolution(const ConvolutionShape& s, const Int8Ends& ends)

@@ -13,8 +13,6 @@ namespace nb = nanobind;
 
 namespace {
 
-using Codes = nb::ndarray<const std::int8_t, nb::c_contig, nb::device::cpu>;
-
 constexpr Index kChannels = 64;      // of a block: one vector of bytes
 constexpr Index kQuad = 4 * 64;      // bytes of a block's channels in four rows
 constexpr Index kStrip = 24 * 1024;  // bytes of the quads of a strip, about

@@ -15,6 +15,8 @@ struct Int8Ends {
   bool takes_codes, gives_codes;
 };
 
+using Codes = nanobind::ndarray<const std::int8_t, nanobind::c_contig, nanobind::device::cpu>;
+
 constexpr Index kInt8Step = 256;  // places of a task
 
 // The codes of images of floats, without padding.
