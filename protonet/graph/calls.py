@@ -20,12 +20,13 @@ from protonet.kernels.combine import Combine
 from protonet.kernels.convert import Convert
 from protonet.kernels.kernel import Call
 from protonet.layers import Layer
-from protonet.layers.base import Reads, ReshapesTops
+from protonet.layers.base import Kind, Reads, ReshapesTops
 from protonet.precision import is_low_precision
 from protonet.ranks.communicator import Part
 
 if TYPE_CHECKING:
     from protonet.kernels.int8 import Coding
+    from protonet.layers.separable import AtOnce
 
 StepCalls = tuple[int, list[Call]]
 """The index of a step and the calls that compute it: the layer's, between the casts of its
@@ -104,12 +105,17 @@ class Calls:
 
     def _at_once(self, chain: Sequence[int]) -> Call:
         """The forward pass of a chain of convolutions, or of one and a pooling."""
-        from protonet.layers.pooled import Pooled  # for nets with such layers only
-        from protonet.layers.separable import Separable
-
         first, last = self.plan.steps[chain[0]], self.plan.steps[chain[-1]]
-        pools = self.plan.steps[chain[1]].layer.traits.kind is None
-        made = (Pooled if pools else Separable)([self.layers[index] for index in chain])
+        layers = [self.layers[index] for index in chain]
+        made: AtOnce
+        if layers[1].traits.kind is Kind.CONVOLUTION:
+            from protonet.layers.separable import Separable  # for nets with such layers only
+
+            made = Separable(layers)
+        else:
+            from protonet.layers.pooled import Pooled
+
+            made = Pooled(layers)
         return made.forward, (self._data((*first.bottoms, *last.added)), self._data(last.tops))
 
     def backward(self) -> list[StepCalls]:

@@ -4,14 +4,14 @@ and all mistakes are collected.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from protonet.blob import Shape
 from protonet.errors import DataError, LayerError, Mistake, NetworkError
 from protonet.graph.gradients import find_gradients
-from protonet.graph.names import Value, Wiring, wire
+from protonet.graph.names import Complain, Value, Wiring, wire
 from protonet.graph.ownership import plan_params
 from protonet.graph.plan import Plan, Step, close_layers
 from protonet.layers import Layer, layer_class
@@ -66,12 +66,7 @@ def find_mistakes(
     ]
     automatic = [1 if layer is not None and layer.is_loss else 0 for layer in planner.layers]
 
-    def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
-        kind, *places = path
-        if kind == "bottom" and definition.net.layer[index].bottom[int(places[0])] in data_blobs:
-            return
-        planner.complain(index, path, message, hint)
-
+    complain = planner.excusing({"bottom": data_blobs})
     planner.infer_all(wire(definition.net.layer, automatic, complain))
     close_layers(planner.layers)
     return planner.mistakes
@@ -102,13 +97,7 @@ def find_apart(
         if layer.include or layer.exclude or not sound
         for top in layer.top
     }
-    excused = {"bottom": data_blobs, "top": alternatives}
-
-    def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
-        kind, place = str(path[0]), int(path[1])
-        if getattr(layers[index], kind)[place] not in excused[kind]:
-            planner.complain(index, path, message, hint)
-
+    complain = planner.excusing({"bottom": data_blobs, "top": alternatives})
     wire(layers, [0] * len(layers), complain)
     return planner.mistakes
 
@@ -202,6 +191,18 @@ class _Planner:
         text = f'layer "{spec.name}" ({spec.type}): {message}'
         self.mistakes.append(self.definition.source.mistake(place, text, hint))
 
+    def excusing(self, blobs: Mapping[str, Collection[str]]) -> Complain:
+        """``complain``, but for mistakes of these bottoms and tops."""
+
+        def complain(index: int, path: Sequence[str | int], message: str, hint: str = "") -> None:
+            kind, *places = path
+            named = blobs.get(str(kind))
+            if named and getattr(self.net.layer[index], str(kind))[int(places[0])] in named:
+                return
+            self.complain(index, path, message, hint)
+
+        return complain
+
     def set_up(self, index: int) -> Layer | None:
         """The layer of this index after ``setup``; None if that fails."""
         spec = self.net.layer[index]
@@ -229,10 +230,11 @@ class _Planner:
         """
         spec = self.net.layer[index]
         closed = spec.type == "Python" or next(paths_in(spec, OF_LAYERS), None) is not None
+        if whole and (spec.bottom or spec.type in _SHAPED) and not closed:
+            close_layers([self.set_up(index)])
+            return
         try:
             layer_class(spec.type, guess=len(self.mistakes) < _GUESSES)
-            if whole and (spec.bottom or spec.type in _SHAPED) and not closed:
-                close_layers([self.set_up(index)])
         except LayerError as error:
             self.complain(index, error.path, str(error), error.hint)
 

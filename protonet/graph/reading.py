@@ -15,7 +15,6 @@ from google.protobuf import text_format
 
 from protonet.errors import DamagedTextError, Mistake, NetworkError
 from protonet.graph.planning import find_apart
-from protonet.proto.braces import balance
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.lexical import as_python_reads
 from protonet.proto.source import NetDefinition, Source, Where
@@ -59,7 +58,7 @@ class _Remains:
         self._damaged = _owners(self._entries, self._told)
         self._lost: set[str] = set()
         """Words of damaged fields: blobs, perhaps."""
-        balanced = balance(source.text)
+        balanced = source.balanced
         self._torn = bool(source.syntax.faults or balanced.unclosed or balanced.stray)
         """Whether the text has mistakes of syntax: names of blobs may be lost."""
         self._stubs: set[Where] = set()
@@ -70,8 +69,7 @@ class _Remains:
         """The mistakes of layers; ``given`` are blobs that no layer needs to make."""
         try:
             net = text_format.Parse(as_python_reads(self._text).text, NetParameter())
-            origins: list[Where] = [("layer", index) for index in range(len(net.layer))]
-            definition = upgrade(NetDefinition(net, self._source, tuple(origins)))
+            definition = upgrade(NetDefinition.of(net, self._source))
         except NetworkError as error:
             return [each for each in error.mistakes if self._is_apart(each)]
         except (text_format.ParseError, ValueError):
@@ -88,7 +86,9 @@ class _Remains:
         """The entries that are right, and stubs of damaged layers."""
         kept = []
         counts = dict.fromkeys(_LAYERS, 0)
-        others = {each.place for each in self._entries if each.name not in _LAYERS}
+        whole = all(
+            each.name in _LAYERS or each.place not in self._damaged for each in self._entries
+        )
         for entry in self._entries:
             if entry.name in _LAYERS:
                 path = (entry.name, counts[entry.name])
@@ -99,7 +99,7 @@ class _Remains:
                 else:
                     kept.append(entry)
             elif entry.place in self._damaged or (
-                entry.name.startswith("input") and others & self._damaged
+                entry.name.startswith("input") and not whole
             ):  # inputs without their shapes
                 self._lose(entry)
             else:

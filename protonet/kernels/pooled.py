@@ -20,11 +20,9 @@ from protonet.kernels.convolution import ConvolutionShape, Stage
 from protonet.kernels.kernel import Call, Condition, Kernel
 from protonet.kernels.pixels import AveragePoolPixels, ConvolvePixels, MaxPoolPixels
 from protonet.kernels.pooling import native_windows
-from protonet.kernels.separable import parts_of
+from protonet.kernels.separable import overlaps_little
 from protonet.kernels.windows import MODEST, Windows
 
-_RECOMPUTED = 0.08
-"""The part of the rows before pooling that may be computed by two threads."""
 _FEW = 256
 """Images of fewer places are shared out over threads by outputs, or several at a time."""
 _LIGHT = 1 << 18
@@ -43,8 +41,7 @@ def pools_well(shape: ConvolutionShape, pool: Windows) -> bool:
     last = ((n - 1) * s - p for n, s, p in zip(pool.outputs, pool.stride, pool.pad, strict=True))
     if any(start >= i for start, i in zip(last, pool.inputs, strict=True)):
         return False
-    twice = (parts_of(items) - 1) * max(0, pool.kernel[0] - pool.stride[0])
-    return twice <= _RECOMPUTED * windows.outputs[0]
+    return overlaps_little(pool, items)
 
 
 class PooledPixels(Kernel):

@@ -20,9 +20,10 @@ from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, ConvolutionShape, Stage
 from protonet.kernels.kernel import STORED, Call, Condition, Kernel
 from protonet.kernels.pixels import NEEDS, ConvolvePixels, by_tiles, distance
+from protonet.kernels.windows import Windows
 
 _RECOMPUTED = 0.08
-"""The part of the rows before a depthwise convolution that may be computed by two threads."""
+"""The part of the rows under windows that may be computed by two threads."""
 _FEW = 128
 """Places of fewer are shared out over threads by their outputs."""
 _LIGHT = 1 << 15
@@ -69,11 +70,16 @@ def projects_well(depthwise: ConvolutionShape, project: ConvolutionShape) -> boo
 def expands_well(expand: ConvolutionShape, depthwise: ConvolutionShape) -> bool:
     """Whether few rows before a depthwise convolution are computed twice."""
     windows, items, *_ = depthwise
-    twice = (parts_of(items) - 1) * max(0, windows.kernel[0] - windows.stride[0])
-    return expand[2] % _APART > 0 and twice <= _RECOMPUTED * windows.inputs[0]
+    return expand[2] % _APART > 0 and overlaps_little(windows, items)
 
 
-def parts_of(items: int) -> int:
+def overlaps_little(windows: Windows, items: int) -> bool:
+    """Whether few rows under windows are computed twice, since two threads need them."""
+    twice = (_parts(items) - 1) * max(0, windows.kernel[0] - windows.stride[0])
+    return twice <= _RECOMPUTED * windows.inputs[0]
+
+
+def _parts(items: int) -> int:
     """Into how many parts threads divide an image, so that they idle for less than a tenth of the
     time (``parts_of`` in ``pool.h``).
     """

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from protonet.blob import Array
-from protonet.kernels.convolution import Stage
-from protonet.kernels.kernel import Call
 from protonet.kernels.pooled import PooledPixels
 from protonet.layers.base import Layer
 from protonet.layers.convolution import Convolution
 from protonet.layers.pooling import Pooling
+from protonet.layers.separable import AtOnce
 
 
-class Pooled:
+class Pooled(AtOnce):
     """The forward pass of a convolution into pixels, a pooling of these, and a ReLU or not."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -31,15 +31,5 @@ class Pooled:
             pooling.is_mean,
         )
 
-    def settled(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> Call | None:
-        """As of ``PackingLayer``."""
-        return self._kernel.call(*self._arguments(bottoms, tops))
-
-    def forward(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> None:
-        """Write the top of the last; ``bottoms`` is that of the convolution."""
-        self._kernel.forward(*self._arguments(bottoms, tops))
-
-    def _arguments(
-        self, bottoms: Sequence[Array], tops: Sequence[Array]
-    ) -> tuple[Array, Array, Stage, bool]:
+    def _arguments(self, bottoms: Sequence[Array], tops: Sequence[Array]) -> tuple[Any, ...]:
         return bottoms[0], tops[0], self._layer.stage(), self._rectifies

@@ -47,9 +47,14 @@ class Source:
         return Source(str(path), _decode(data, str(path)))
 
     @cached_property
+    def balanced(self) -> braces.Balance:
+        """The text with balanced braces, and those that are wrong."""
+        return braces.balance(self.text)
+
+    @cached_property
     def syntax(self) -> Syntax:
         """The entries of the text with balanced braces, and its syntax errors."""
-        return parse_tree(braces.balance(self.text).text)
+        return parse_tree(self.balanced.text)
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -135,6 +140,11 @@ class NetDefinition:
     printed: tuple[str, ...] = ()
     model: Callable[[], bytes] | None = None
     taken: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, net: NetParameter, source: Source) -> NetDefinition:
+        """A net whose layers are those of its text, one after the other."""
+        return cls(net, source, tuple(("layer", index) for index in range(len(net.layer))))
 
     def copy(self) -> NetDefinition:
         """The definition with a copy of the net."""

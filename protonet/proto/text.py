@@ -111,8 +111,7 @@ def read_net(source: Source) -> NetDefinition:
     """
     net = parse(source, NetParameter)
     _check(net, source)
-    origins: list[Where] = [("layer", i) for i in range(len(net.layer))]
-    return upgrade(NetDefinition(net, source, tuple(origins)))
+    return upgrade(NetDefinition.of(net, source))
 
 
 def _check(net: NetParameter, source: Source) -> None:

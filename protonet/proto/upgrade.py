@@ -124,8 +124,7 @@ def upgrade(definition: NetDefinition) -> NetDefinition:
 
 def upgrade_message(net: NetParameter) -> NetParameter:
     """``upgrade`` for a net without a text, such as that of a .caffemodel."""
-    origins: list[Where] = [("layer", i) for i in range(len(net.layer))]
-    return upgrade(NetDefinition(net, Source("model", ""), tuple(origins))).net
+    return upgrade(NetDefinition.of(net, Source("model", ""))).net
 
 
 def upgrade_solver(solver: SolverParameter) -> SolverParameter:

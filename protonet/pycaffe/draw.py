@@ -8,7 +8,7 @@ from pathlib import Path
 from protonet.graph.drawing import draw_net as _draw
 from protonet.proto import rules
 from protonet.proto.caffe_pb2 import NetParameter
-from protonet.proto.text import NetDefinition, Source, Where
+from protonet.proto.text import NetDefinition, Source
 
 
 def draw_net_to_file(
@@ -47,6 +47,5 @@ def draw_net(
 def _of_phase(net: NetParameter, phase: int | None) -> NetParameter:
     if phase is None:
         return net
-    origins: list[Where] = [("layer", index) for index in range(len(net.layer))]
-    definition = NetDefinition(net, Source("net", ""), tuple(origins))
+    definition = NetDefinition.of(net, Source("net", ""))
     return rules.filter_layers(definition, rules.state_of(net, phase, 0, ())).net
