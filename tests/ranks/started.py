@@ -20,7 +20,8 @@ MPIEXEC = Path(sys.executable).with_name("mpiexec")
 
 
 def environment() -> Mapping[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Lines of ranks are written whole, so that none is inside another's."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
 
 
 def on_ranks(count: int, program: str, folder: Path) -> str:
