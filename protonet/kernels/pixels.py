@@ -31,7 +31,7 @@ from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
 from protonet.kernels.windows import MODEST, Windows
 
 _TWO_AXES = Condition("two axes", lambda windows, *_, **__: len(windows.inputs) == 2)
-NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
+NEEDS: Mapping[str, str] = {"float32": "avx2", "bfloat16": "avx512_bf16"}
 
 
 def planes_of(pixels: Array) -> Array:

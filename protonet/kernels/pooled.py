@@ -82,7 +82,7 @@ class PooledPixels(Kernel):
 class NativePooledPixels(PooledPixels, processor="native"):
     """Some rows at a time, which stay in the cache."""
 
-    instructions: ClassVar[Mapping[str, str]] = {"float32": "avx512f"}
+    instructions: ClassVar[Mapping[str, str]] = {"float32": "avx2"}
     requires = (
         Condition(
             "one group, two axes",

@@ -69,7 +69,7 @@ layer { name: "pool" type: "Pooling" bottom: "outer" top: "pool"
 
 
 def has_pixels(precision: Any) -> bool:
-    return native.has("avx512_bf16" if precision == BF16 else "avx512f")
+    return native.has("avx512_bf16" if precision == BF16 else "avx2")
 
 
 def chosen(text: str, precision: Any = BF16) -> tuple[Plan, Types]:

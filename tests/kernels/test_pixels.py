@@ -99,7 +99,7 @@ def close(found: np.ndarray, wanted: np.ndarray) -> None:
 
 def compiled(dtype: Any) -> Any:
     """The compiled kernels over pixels; the test is skipped where the processor has none."""
-    needed = "avx512_bf16" if dtype == BF16 else "avx512f"
+    needed = "avx512_bf16" if dtype == BF16 else "avx2"
     if not native.has(needed):
         pytest.skip(f"this processor has no {needed}")
     return native.of(dtype)

@@ -49,3 +49,13 @@ void for_each_type(nanobind::module_& m, F&& define) {
   nanobind::module_ inner = nanobind::cast<nanobind::module_>(m.attr("bfloat16"));
   define(Bf16{}, inner);
 }
+
+// The same of pixels: those of bfloat16 take instructions of AVX-512.
+template <class F>
+void for_each_pixel_type(nanobind::module_& m, F&& define) {
+#if defined(__AVX512F__)
+  for_each_type(m, define);
+#else
+  define(float{}, m);
+#endif
+}

@@ -18,7 +18,7 @@
 #include "pixel_panels.h"
 #include "pool.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 template <class T>
 class PixelRows final : public PixelWayOf<T> {

@@ -13,7 +13,7 @@
 #include "convolution_winograd.h"
 #include "convolution_winograd_planes.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 // Winograd of values of type T; products are of float32, and so is what is packed.
 template <class T, class F>
@@ -82,7 +82,7 @@ class PixelVectors {
 
   // Whether results are whole lines of the cache.
   bool fills_lines(Index pixel, const T* y) const {
-    constexpr Index line = kLanes * Operand<T>::kValues;
+    constexpr Index line = 64 / sizeof(T);
     return pixel % line == 0 && s_.group_outputs() % line == 0 &&
            reinterpret_cast<std::uintptr_t>(y) % sizeof(Vec) == 0;
   }

@@ -549,14 +549,16 @@ void Winograd<F>::learn_weights(const float* sums, Index part, float* dw) const 
 template class Winograd<F43>;
 template class Winograd<F25>;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #define OF_PIXELS(F, T)                                                                           \
   template void Winograd<F>::run_values(const T*, const float*, T*, const EpilogueOf<T>&) const;  \
   template void Winograd<F>::run_rows(const T*, Index, Index, const float*, T*,                   \
                                       const EpilogueOf<T>&) const;
 OF_PIXELS(F43, float)
 OF_PIXELS(F25, float)
+#if defined(__AVX512F__)
 OF_PIXELS(F43, Bf16)
 OF_PIXELS(F25, Bf16)
+#endif
 #undef OF_PIXELS
 #endif

@@ -10,7 +10,7 @@
 #include "convolution_winograd.h"
 #include "pixel_panels.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 // A loaded vector that several sums use: compilers would load it for each of them.
 inline Vec in_register(Vec v) {
@@ -72,7 +72,7 @@ class WinogradPlanes final : public PixelWayOf<float> {
   static constexpr Index kIn = winograd::kIn, kPlaces = winograd::kPlaces;
   static constexpr Index kMostChannels = 4;
   static constexpr Index kLeastTiles = 32, kMostTiles = 256;  // of a block
-  static constexpr Index kTogether = 2;  // tiles, whose sums of a row of places are in registers
+  static constexpr Index kTogether = kLanes == 16 ? 2 : 1;  // tiles, whose sums of a row of places are in registers
   // Cycles to transform a row of sums, and the values of a channel; measured.
   static constexpr Index kGathering = 12, kSpreading = 25;
 

@@ -21,7 +21,7 @@ namespace nb = nanobind;
 namespace {
 
 constexpr std::pair<const char*, bool Features::*> kNames[] = {
-    {"avx512f", &Features::vectors},
+    {"avx2", &Features::vectors},
     {"avx512_bf16", &Features::bf16},
     {"avx512_vnni", &Features::vnni},
     {"amx_bf16", &Features::tiles_bf16},
@@ -40,9 +40,11 @@ constexpr std::pair<const char*, bool Features::*> kNames[] = {
 
 Features detect() {
   Features found;
+#if defined(__AVX2__)
+  found.vectors = true;
+#endif
 #if defined(__AVX512F__)
   __builtin_cpu_init();
-  found.vectors = true;
   found.bf16 = __builtin_cpu_supports("avx512bf16");
   found.vnni = __builtin_cpu_supports("avx512vnni");
   // The functions with tiles use those of the other two as well.

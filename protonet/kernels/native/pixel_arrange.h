@@ -1,9 +1,11 @@
 // Planes and pixels: the channels of a place far apart, or adjacent.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "pairs.h"
+#include "vec.h"
 
 #if defined(__AVX512F__)
 
@@ -96,61 +98,65 @@ void pixels_to_planes(const Bf16* x, Index channels, Index count, T* to, Index p
   }
 }
 
-// Up to 16 pixels of at most 4 values, from vectors of each of their values.
+#endif
+
+#if defined(__AVX2__)
+
+// Up to kLanes pixels of at most 4 values, from vectors of each of their values.
 inline void put_small_pixels(const std::array<Vec, 4>& v, Index count, Index pixel, float* to) {
+  constexpr Index kPixels = kLanes / 4;  // of a vector
   const Vec even[2] = {interleave_low(v[0], v[2]), interleave_high(v[0], v[2])};
   const Vec odd[2] = {interleave_low(v[1], v[3]), interleave_high(v[1], v[3])};
-  const auto values = static_cast<__mmask16>(0x1111 * ((1 << pixel) - 1));  // of 4 pixels of 4
-  for (Index i = 0; 4 * i < count; ++i) {
-    const Vec four = i % 2 == 0 ? interleave_low(even[i / 2], odd[i / 2])
+  for (Index i = 0; kPixels * i < count; ++i, to += kPixels * pixel) {
+    const Vec some = i % 2 == 0 ? interleave_low(even[i / 2], odd[i / 2])
                                 : interleave_high(even[i / 2], odd[i / 2]);
-    const __m512 dense = _mm512_maskz_compress_ps(values, reinterpret_cast<__m512>(four));
-    _mm512_mask_storeu_ps(to + 4 * i * pixel,
-                          first_of_16(std::min<Index>(4, count - 4 * i) * pixel), dense);
+    const Index here = std::min(kPixels, count - kPixels * i);
+#if defined(__AVX512F__)
+    const auto values = static_cast<__mmask16>(0x1111 * ((1 << pixel) - 1));
+    const __m512 dense = _mm512_maskz_compress_ps(values, reinterpret_cast<__m512>(some));
+    _mm512_mask_storeu_ps(to, first_of_16(here * pixel), dense);
+#else
+    float apart[kLanes];
+    store(apart, some);
+    for (Index p = 0; p < here; ++p) std::copy_n(apart + 4 * p, pixel, to + p * pixel);
+#endif
   }
 }
 
 // The same for pixels of float32.
 inline void planes_to_pixels(const float* x, Index plane, Index channels, Index count, float* to,
                              Index pixel) {
-  for (Index p = 0; p < count; p += 16) {
-    const Index here = std::min<Index>(16, count - p);
-    const __mmask16 lanes = first_of_16(here);
-    const auto plane_of = [&](Index c) {
-      return reinterpret_cast<Vec>(c < channels ? _mm512_maskz_loadu_ps(lanes, x + c * plane + p)
-                                                : _mm512_setzero_ps());
-    };
+  for (Index p = 0; p < count; p += kLanes) {
+    const FirstLanes lanes(count - p);
+    const auto plane_of = [&](Index c) { return c < channels ? lanes.load(x + c * plane + p) : Vec{}; };
+    const Index here = std::min(kLanes, count - p);
     if (pixel <= 4) {
       put_small_pixels({plane_of(0), plane_of(1), plane_of(2), plane_of(3)}, here, pixel,
                        to + p * pixel);
       continue;
     }
-    for (Index c = 0; c < pixel; c += 16) {
-      Vec v[16];
-      for (Index i = 0; i < 16; ++i) v[i] = plane_of(c + i);
+    for (Index c = 0; c < pixel; c += kLanes) {
+      Vec v[kLanes];
+      for (Index i = 0; i < kLanes; ++i) v[i] = plane_of(c + i);
       transpose(v);
-      const __mmask16 some = first_of_16(pixel - c);
-      for (Index r = 0; r < here; ++r)
-        _mm512_mask_storeu_ps(to + (p + r) * pixel + c, some, reinterpret_cast<__m512>(v[r]));
+      const FirstLanes some(pixel - c);
+      for (Index r = 0; r < here; ++r) some.store(to + (p + r) * pixel + c, v[r]);
     }
   }
 }
 
 inline void pixels_to_planes(const float* x, Index channels, Index count, float* to, Index plane) {
-  for (Index p = 0; p < count; p += 16) {
-    const Index here = std::min<Index>(16, count - p);
-    const __mmask16 lanes = first_of_16(here);
-    for (Index c = 0; c < channels; c += 16) {
-      const Index values = std::min<Index>(16, channels - c);
-      const __mmask16 some = first_of_16(values);
-      Vec v[16];
-      for (Index r = 0; r < 16; ++r)
-        v[r] = r < here ? reinterpret_cast<Vec>(
-                              _mm512_maskz_loadu_ps(some, x + (p + r) * channels + c))
-                        : Vec{};
+  for (Index p = 0; p < count; p += kLanes) {
+    const Index here = std::min(kLanes, count - p);
+    const FirstLanes lanes(here);
+    for (Index c = 0; c < channels; c += kLanes) {
+      const Index values = std::min(kLanes, channels - c);
+      const FirstLanes some(values);
+      Vec v[kLanes];
+      for (Index r = 0; r < kLanes; ++r)
+        v[r] = r < here ? some.load(x + (p + r) * channels + c) : Vec{};
       transpose(v);
-      for (Index i = 0; i < values; ++i)
-        _mm512_mask_storeu_ps(to + (c + i) * plane + p, lanes, reinterpret_cast<__m512>(v[i]));
+      for (Index i = 0; i < values; ++i) lanes.store(to + (c + i) * plane + p, v[i]);
     }
   }
 }

@@ -7,7 +7,7 @@
 #include "gather.h"
 #include "pool.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 // As many adjacent channels as a vector holds of a stored type. Of bfloat16, these are those with
 // even numbers and those with odd ones.
@@ -19,76 +19,74 @@ struct Channels;
 
 template <>
 struct Channels<float> {
-  using Lanes = __mmask16;
-  static constexpr Index kVectors = 1, kCount = 16;
-  __m512 v[kVectors];
-};
-
-template <>
-struct Channels<Bf16> {
-  using Lanes = __mmask32;
-  static constexpr Index kVectors = 2, kCount = 32;
-  __m512 v[kVectors];
+  using Lanes = FirstLanes;
+  static constexpr Index kVectors = 1, kCount = kLanes;
+  Vec v[kVectors];
 };
 
 template <class T>
 using Lanes = typename Channels<T>::Lanes;
 
-template <class T>
-inline Lanes<T> first_channels(Index n) {
-  return static_cast<Lanes<T>>(
-      n >= Channels<T>::kCount ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1);
-}
-
 // The others are 0.
-inline Channels<float> channels_at(const float* p, __mmask16 lanes) {
-  return {{_mm512_maskz_loadu_ps(lanes, p)}};
-}
-
-inline Channels<Bf16> channels_at(const Bf16* p, __mmask32 lanes) {
-  const __m512i both = _mm512_maskz_loadu_epi16(lanes, p);
-  const __m512i odd = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  return {{_mm512_castsi512_ps(_mm512_slli_epi32(both, 16)),
-           _mm512_castsi512_ps(_mm512_and_epi32(both, odd))}};
-}
+inline Channels<float> channels_at(const float* p, FirstLanes lanes) { return {{lanes.load(p)}}; }
 
 // `streams`: all of them, in a line of its own, past the caches.
-inline void put_channels(float* p, __mmask16 lanes, const Channels<float>& c,
+inline void put_channels(float* p, FirstLanes lanes, const Channels<float>& c,
                          bool streams = false) {
-  if (streams) _mm512_stream_ps(p, c.v[0]);
-  else if (lanes == 0xffff) _mm512_storeu_ps(p, c.v[0]);
-  else _mm512_mask_storeu_ps(p, lanes, c.v[0]);
-}
-
-WITH_BF16 inline void put_channels(Bf16* p, __mmask32 lanes, const Channels<Bf16>& c,
-                                   bool streams = false) {
-  const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.v[0]));
-  const __m512i odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(c.v[1]));
-  const __m512i both = _mm512_or_epi32(even, _mm512_slli_epi32(odd, 16));
-  if (streams) _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both);
-  else if (lanes == 0xffffffffu) _mm512_storeu_si512(p, both);
-  else _mm512_mask_storeu_epi16(p, lanes, both);
+  streams ? stream(p, c.v[0]) : lanes.store(p, c.v[0]);
 }
 
 // Of floats one for each channel, those of channels of T, of which some are there.
-template <class T>
-inline Channels<T> floats_at(const float* p, Lanes<T> lanes) {
-  const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), p);
-  if constexpr (Channels<T>::kVectors == 1) {
-    return {{low}};
-  } else {
-    const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes >> 16), p + 16);
-    const __m512i even =
-        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    return {{_mm512_permutex2var_ps(low, even, high), _mm512_permutex2var_ps(low, odd, high)}};
-  }
+inline Channels<float> floats_at(const float* p, FirstLanes lanes) { return {{lanes.load(p)}}; }
+
+#if defined(__AVX512F__)
+
+template <>
+struct Channels<Bf16> {
+  struct Lanes {
+    __mmask32 mask;
+    explicit Lanes(Index n)
+        : mask(static_cast<__mmask32>(n >= kCount ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1)) {}
+  };
+  static constexpr Index kVectors = 2, kCount = 32;
+  Vec v[kVectors];
+};
+
+inline Channels<Bf16> channels_at(const Bf16* p, Lanes<Bf16> lanes) {
+  const __m512i both = _mm512_maskz_loadu_epi16(lanes.mask, p);
+  const __m512i odd = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  return {{reinterpret_cast<Vec>(_mm512_slli_epi32(both, 16)),
+           reinterpret_cast<Vec>(_mm512_and_epi32(both, odd))}};
 }
+
+WITH_BF16 inline __m512i halves_of(Vec v) {
+  return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v)));
+}
+
+WITH_BF16 inline void put_channels(Bf16* p, Lanes<Bf16> lanes, const Channels<Bf16>& c,
+                                   bool streams = false) {
+  const __m512i both = _mm512_or_epi32(halves_of(c.v[0]), _mm512_slli_epi32(halves_of(c.v[1]), 16));
+  if (streams) _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both);
+  else if (lanes.mask == 0xffffffffu) _mm512_storeu_si512(p, both);
+  else _mm512_mask_storeu_epi16(p, lanes.mask, both);
+}
+
+inline Channels<Bf16> floats_at(const float* p, Lanes<Bf16> lanes) {
+  const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes.mask), p);
+  const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes.mask >> 16), p + 16);
+  const __m512i even =
+      _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  return {{reinterpret_cast<Vec>(_mm512_permutex2var_ps(low, even, high)),
+           reinterpret_cast<Vec>(_mm512_permutex2var_ps(low, odd, high))}};
+}
+
+#endif
 
 template <class T>
 inline Channels<T> same_channels(float value) {
   Channels<T> c;
-  for (__m512& each : c.v) each = _mm512_set1_ps(value);
+  for (Vec& each : c.v) each = splat(value);
   return c;
 }
 

@@ -6,7 +6,7 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
@@ -26,7 +26,7 @@ void define(nb::module_& m) {
 }  // namespace
 
 void add_pixel_depthwise(nb::module_& m) {
-  for_each_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
+  for_each_pixel_type(m, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
 }
 
 #else

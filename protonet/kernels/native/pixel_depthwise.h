@@ -7,34 +7,33 @@
 #include "epilogue.h"
 #include "pixel_channels.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 alignas(64) inline constexpr float kZeros[kLanes] = {};
 
 template <class T>
 inline void add(Channels<T>& sum, const Channels<T>& x, const Channels<T>& w) {
 #pragma GCC unroll 2
-  for (Index v = 0; v < Channels<T>::kVectors; ++v)
-    sum.v[v] = _mm512_fmadd_ps(x.v[v], w.v[v], sum.v[v]);
+  for (Index v = 0; v < Channels<T>::kVectors; ++v) sum.v[v] += x.v[v] * w.v[v];
 }
 
 template <class T>
 struct Finish {
   Channels<T> factor, bias;
-  __m512 least;
+  Vec least;
   bool streams;  // see put_channels
 
   Finish(const Epilogue& e, Index channel, Lanes<T> lanes)
-      : factor(e.factor == nullptr ? same_channels<T>(1) : floats_at<T>(e.factor + channel, lanes)),
-        bias(e.bias == nullptr ? same_channels<T>(0) : floats_at<T>(e.bias + channel, lanes)),
-        least(_mm512_set1_ps(e.rectify ? 0.0f : -std::numeric_limits<float>::infinity())),
+      : factor(e.factor == nullptr ? same_channels<T>(1) : floats_at(e.factor + channel, lanes)),
+        bias(e.bias == nullptr ? same_channels<T>(0) : floats_at(e.bias + channel, lanes)),
+        least(splat(e.rectify ? 0.0f : -std::numeric_limits<float>::infinity())),
         streams(e.streams) {}
 
   Channels<T> operator()(const Channels<T>& sum) const {
     Channels<T> y;
 #pragma GCC unroll 2
     for (Index v = 0; v < Channels<T>::kVectors; ++v)
-      y.v[v] = _mm512_max_ps(least, _mm512_fmadd_ps(sum.v[v], factor.v[v], bias.v[v]));
+      y.v[v] = max(least, sum.v[v] * factor.v[v] + bias.v[v]);
     return y;
   }
 };
@@ -88,7 +87,7 @@ class PixelDepthwiseOf {
   void forward(Values<T> x, Floats packed, Given factor, Given bias, MutableValues<T> y,
                bool rectify) const {
     Epilogue epilogue{at(factor), at(bias), rectify};
-    epilogue.streams = leaves_caches(y) && g_.channels % kCount == 0 && is_line(y.data());
+    epilogue.streams = leaves_caches(y) && fills_lines(y.data());
     const bool far = is_far(x);
     g_.each_part(kCount, [&](const Grid::Part& part) {
       const Index first = (part.image * g_.out.y + part.row) * g_.out.x;
@@ -108,7 +107,7 @@ class PixelDepthwiseOf {
       rows = std::min(together, part.rows - done);
       for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
         const Place<T> place{x + c, ring, packed + c * taps(), y + done * g_.out.x * pixel + c,
-                             pixel, first_channels<T>(g_.channels - c)};
+                             pixel, Lanes<T>(g_.channels - c)};
         const Finish<T> finish(epilogue, c, place.lanes);
         const Index row = part.row + done;
         if (three && g_.stride.x == 1) roll_rows<1>(place, finish, row, rows, far);
@@ -126,7 +125,15 @@ class PixelDepthwiseOf {
   const Grid& grid() const { return g_; }
 
  private:
-  static bool is_line(const T* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
+  // Whether each vector of channels is a line of the cache.
+  bool fills_lines(const T* y) const {
+    constexpr Index line = 64;
+    return kCount * sizeof(T) == line && g_.channels % kCount == 0 &&
+           reinterpret_cast<std::uintptr_t>(y) % line == 0;
+  }
+
+  // Rows of windows for whose weights and sums there are registers.
+  static constexpr Index kRolled = kLanes == 16 && Some::kVectors == 1 ? 2 : 1;
 
   Index taps() const { return g_.kernel.y * g_.kernel.x; }
 
@@ -136,20 +143,20 @@ class PixelDepthwiseOf {
 
   static Some weights_at(const float* w) {
     Some weights;
-    for (Index v = 0; v < Some::kVectors; ++v) weights.v[v] = _mm512_loadu_ps(w + 16 * v);
+    for (Index v = 0; v < Some::kVectors; ++v) weights.v[v] = load(w + kLanes * v);
     return weights;
   }
 
   // Of windows of 3 x 3 values, where there are registers for their sums.
   Index rows_together() const {
     const bool adjacent = g_.stride.y == 1 && g_.stride.x == 1 && g_.dilation.y == 1;
-    return adjacent && Some::kVectors == 1 ? 2 : 1;
+    return adjacent ? kRolled : 1;
   }
 
   template <Index S>
   void roll_rows(const Place<T>& place, const Finish<T>& finish, Index row, Index rows,
                  bool far) const {
-    if constexpr (S == 1 && Some::kVectors == 1)
+    if constexpr (S == 1 && kRolled == 2)
       if (rows == 2)
         return far ? roll<2, S, true>(place, finish, row) : roll<2, S, false>(place, finish, row);
     far ? roll<1, S, true>(place, finish, row) : roll<1, S, false>(place, finish, row);

@@ -6,13 +6,14 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "edges.h"
 #include "features.h"
 #include "negative_power.h"
 #include "pool.h"
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
@@ -23,6 +24,8 @@ struct Region {
   Index channels, half;
   float share, beta, k;
 };
+
+#if defined(__AVX512F__)
 
 // s^-0.75 from the estimates r of s^-1/2 and of r^-1/2, with a step of Newton's method for each;
 // 0, infinity and NaN are exact as estimated.
@@ -40,34 +43,36 @@ inline __m512 power_of_three_quarters(__m512 s) {
 
 // s^-beta, to within what a type keeps.
 template <class T>
-inline __m512 power_of(__m512 s, float beta) {
-  if (beta != 0.75f)
-    return reinterpret_cast<__m512>(negative_power(reinterpret_cast<Vec>(s), beta));
-  if (!std::is_same_v<T, Bf16>) return power_of_three_quarters(s);
+inline Vec power_of(Vec sums, float beta) {
+  if (beta != 0.75f) return negative_power(sums, beta);
+  const auto s = reinterpret_cast<__m512>(sums);
+  if (!std::is_same_v<T, Bf16>) return reinterpret_cast<Vec>(power_of_three_quarters(s));
   const __m512 r = _mm512_rsqrt14_ps(s);
-  return _mm512_mul_ps(r, _mm512_mul_ps(r, _mm512_rsqrt14_ps(r)));
+  return reinterpret_cast<Vec>(_mm512_mul_ps(r, _mm512_mul_ps(r, _mm512_rsqrt14_ps(r))));
 }
 
-inline __m512 values_at(const float* p, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, p); }
-inline __m512 values_at(const Bf16* p, __mmask16 lanes) {
-  const auto halves = reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(lanes, p));
-  return reinterpret_cast<__m512>(widen(halves));
-}
+#else
 
-inline void put_values(float* p, __mmask16 lanes, __m512 v) { _mm512_mask_storeu_ps(p, lanes, v); }
-WITH_BF16 inline void put_values(Bf16* p, __mmask16 lanes, __m512 v) {
-  _mm256_mask_storeu_epi16(p, lanes, (__m256i)_mm512_cvtneps_pbh(v));
-}
+template <class T>
+inline Vec power_of(Vec s, float beta) { return negative_power(s, beta); }
 
-inline __mmask16 lanes_at(Index c, const Region& r) {
-  return static_cast<__mmask16>((1u << std::min(kLanes, r.channels - c)) - 1);
+#endif
+
+inline void put_values(float* p, Index count, Vec v) { store_first(p, v, count); }
+#if defined(__AVX512F__)
+WITH_BF16 inline void put_values(Bf16* p, Index count, Vec v) {
+  const auto lanes = static_cast<__mmask16>((1u << count) - 1);
+  _mm256_mask_storeu_epi16(p, lanes, (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v)));
 }
+#endif
+
+inline Index lanes_at(Index c, const Region& r) { return std::min(kLanes, r.channels - c); }
 
 template <class T>
 void square(const T* x, const Region& r, float* squares) {
   for (Index c = 0; c < r.channels; c += kLanes) {
-    const __m512 v = values_at(x + c, lanes_at(c, r));
-    _mm512_mask_storeu_ps(squares + c, lanes_at(c, r), _mm512_mul_ps(v, v));
+    const Vec v = load_first(x + c, lanes_at(c, r));
+    store_first(squares + c, v * v, lanes_at(c, r));
   }
 }
 
@@ -76,12 +81,11 @@ void square(const T* x, const Region& r, float* squares) {
 template <class T>
 WITH_BF16 void normalize(const T* x, T* y, const Region& r, const float* squares) {
   for (Index c = 0; c < r.channels; c += kLanes) {
-    __m512 sum = _mm512_setzero_ps();
-    for (Index o = -r.half; o <= r.half; ++o)
-      sum = _mm512_add_ps(sum, _mm512_loadu_ps(squares + c + o));
-    const __m512 s = _mm512_fmadd_ps(sum, _mm512_set1_ps(r.share), _mm512_set1_ps(r.k));
-    const __m512 v = values_at(x + c, lanes_at(c, r));
-    put_values(y + c, lanes_at(c, r), _mm512_mul_ps(v, power_of<T>(s, r.beta)));
+    Vec sum{};
+    for (Index o = -r.half; o <= r.half; ++o) sum += load(squares + c + o);
+    const Vec s = sum * splat(r.share) + splat(r.k);
+    const Vec v = load_first(x + c, lanes_at(c, r));
+    put_values(y + c, lanes_at(c, r), v * power_of<T>(s, r.beta));
   }
 }
 
@@ -110,7 +114,7 @@ void across_pixels(Values<T> x, MutableValues<T> y, Index channels, Index size, 
 }  // namespace
 
 void add_pixel_lrn(nb::module_& outer) {
-  for_each_type(outer, [](auto type, nb::module_& m) {
+  for_each_pixel_type(outer, [](auto type, nb::module_& m) {
     m.def("across_pixels", &across_pixels<decltype(type)>,
           nb::call_guard<nb::gil_scoped_release>());
   });

@@ -9,7 +9,7 @@
 #include "features.h"
 #include "gemm.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 // How many products are summed in registers, see kChunk: adding to sums in memory costs more here,
 // where weights are packed already, than over planes. Of bfloat16 all of them: what is lost is less
@@ -26,6 +26,12 @@ struct PixelPiece {
 // Functions that compute in bfloat16 have the attribute of its instructions, and so have the templates
 // that they are inlined into. Of float32, those contain none of these instructions.
 inline void add_product(Vec& sum, const float* a, Vec b) { sum += splat(*a) * b; }
+inline void put_lanes(float* to, Vec v, Index count, bool streams) {
+  if (streams) return stream(to, v);
+  count == kLanes ? store(to, v) : store_some(to, v, count);
+}
+
+#if defined(__AVX512F__)
 WITH_BF16 inline void add_product(Vec& sum, const std::uint32_t* a, Vec b) {
   std::int32_t word;
   std::memcpy(&word, a, sizeof word);  // of an image, which is one of bfloat16
@@ -34,16 +40,13 @@ WITH_BF16 inline void add_product(Vec& sum, const std::uint32_t* a, Vec b) {
                                                reinterpret_cast<__m512bh>(b)));
 }
 
-inline void put_lanes(float* to, Vec v, Index count, bool streams) {
-  if (streams) return stream(to, v);
-  count == kLanes ? store(to, v) : store_some(to, v, count);
-}
 WITH_BF16 inline void put_lanes(Bf16* to, Vec v, Index count, bool streams) {
   const auto halves = (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
   if (streams) _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves);
   else if (count == kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
   else _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << count) - 1), halves);
 }
+#endif
 
 // Up to kColumns adjacent outputs of places.
 template <class T>

@@ -6,13 +6,13 @@
 #include "arrays.h"
 #include "pixel_channels.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 // Combines the values of each window: `begin`, then `step` for each of them, then `end`.
 struct Largest {
   float begin = -std::numeric_limits<float>::max();  // or 0, for the ReLU of the maximum
   // The first operand stays where the other is NaN, as where it is not less.
-  static __m512 step(__m512 most, __m512 v) { return _mm512_max_ps(v, most); }
+  static Vec step(Vec most, Vec v) { return max(v, most); }
   template <class T>
   static Channels<T> end(const Channels<T>& c, Index) { return c; }
 };
@@ -22,15 +22,15 @@ struct Mean {
   const Grid& g;
   Index rows;  // of the window that count
   float whole = 1.0f / static_cast<float>(rows * g.kernel.x);
-  static __m512 step(__m512 sum, __m512 v) { return _mm512_add_ps(sum, v); }
+  static Vec step(Vec sum, Vec v) { return sum + v; }
   template <class T>
   Channels<T> end(Channels<T> c, Index i) const {
     // Padding counts up to the padded border.
     const Index start = i * g.stride.x - g.pad.x;
     const Index columns = std::min(start + g.kernel.x, g.in.x + g.pad.x) - start;
-    const __m512 share = _mm512_set1_ps(
-        columns == g.kernel.x ? whole : 1.0f / static_cast<float>(rows * columns));
-    for (__m512& each : c.v) each = _mm512_mul_ps(each, share);
+    const float share =
+        columns == g.kernel.x ? whole : 1.0f / static_cast<float>(rows * columns);
+    for (Vec& each : c.v) each *= splat(share);
     return c;
   }
 };
@@ -118,7 +118,7 @@ void pool_row(const Row<T>& row, const F& f) {
   const Grid& g = row.g;
   const bool three = g.kernel.x == 3 && g.dilation.x == 1 && g.stride.x <= 2;
   for (Index c = 0; c < row.channels;) {
-    const Lanes<T> lanes = first_channels<T>(row.channels - c);
+    const Lanes<T> lanes(row.channels - c);
     const bool several = !three && c + kTogether * kCount <= row.channels;
     if (several) pool_channels<kTogether>(row, f, c, lanes);
     else if (!three) pool_channels<1>(row, f, c, lanes);

@@ -8,7 +8,7 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 

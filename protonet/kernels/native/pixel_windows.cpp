@@ -8,7 +8,7 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
@@ -54,11 +54,13 @@ void define(nb::module_& m) {
 }  // namespace
 
 void add_pixel_windows(nb::module_& outer) {
+  for_each_pixel_type(outer, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
+#if defined(__AVX512F__)
   using Free = nb::call_guard<nb::gil_scoped_release>;
-  for_each_type(outer, [](auto type, nb::module_& here) { define<decltype(type)>(here); });
   nb::module_ m = nb::cast<nb::module_>(outer.attr("bfloat16"));
   m.def("narrow_to_pixels", &to_pixels<float, Bf16>, Free());
   m.def("widen_to_planes", &to_planes<Bf16, float>, Free());
+#endif
 }
 
 #else

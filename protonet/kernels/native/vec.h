@@ -81,6 +81,43 @@ inline void store_some(float* p, Vec v, Index n) {
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
+// The first n lanes, all where n is not less than that, for many loads and stores.
+#if defined(__AVX2__)
+struct FirstLanes {
+#if defined(__AVX512F__)
+  __mmask16 mask;
+#else
+  __m256i mask;
+#endif
+  bool all;
+
+  explicit FirstLanes(Index n) : all(n >= kLanes) {
+#if defined(__AVX512F__)
+    mask = static_cast<__mmask16>(all ? 0xffff : (1u << n) - 1);
+#else
+    mask = reinterpret_cast<__m256i>(among_first(n));
+#endif
+  }
+
+  // The other lanes are 0.
+  Vec load(const float* p) const {
+#if defined(__AVX512F__)
+    return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(mask, p));
+#else
+    return reinterpret_cast<Vec>(_mm256_maskload_ps(p, mask));
+#endif
+  }
+  void store(float* p, Vec v) const {
+    if (all) return ::store(p, v);
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, mask, reinterpret_cast<__m512>(v));
+#else
+    _mm256_maskstore_ps(p, mask, reinterpret_cast<__m256>(v));
+#endif
+  }
+};
+#endif
+
 inline float sum(Vec v) {
   float total = 0;
   for (Index i = 0; i < kLanes; ++i) total += v[i];
