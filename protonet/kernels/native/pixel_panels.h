@@ -112,7 +112,7 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const 
       const Word* rows[kBases];
       for (Index i = 0; i < kBases; ++i) rows[i] = a + piece->offset + 3 * i * place;
       for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
-        __builtin_prefetch(std::exchange(ahead, ahead + 16));
+        __builtin_prefetch(std::exchange(ahead, ahead + kLanes));
         Vec columns[V];
 #pragma GCC unroll 4
         for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
