@@ -49,12 +49,13 @@ def pack(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> tuple[list[
     if not sizes:
         return [], 0
     count = len(sizes)
-    rounded = np.array([_rounded(size) for size in sizes], np.int64)
-    lengths = np.array([sum(last - first + 1 for first, last in spans) for spans in live_ranges])
+    rounded = [_rounded(size) for size in sizes]
+    lengths = [sum(last - first + 1 for first, last in spans) for spans in live_ranges]
+    areas = [size * length for size, length in zip(rounded, lengths, strict=True)]
     lower_bound = _peak_bytes(rounded, live_ranges)
     interferes = _interference(live_ranges)
     best: tuple[list[int], int] | None = None
-    for weight in (rounded, rounded * lengths, lengths):
+    for weight in (rounded, areas, lengths):
         order = sorted(range(count), key=lambda index: (-weight[index], -rounded[index], index))
         placement = _place(order, rounded, interferes)
         if best is None or placement[1] < best[1]:
@@ -75,25 +76,23 @@ def _rounded(size: int) -> int:
 
 
 def _place(
-    order: Sequence[int], sizes: np.ndarray, interferes: np.ndarray
+    order: Sequence[int], sizes: Sequence[int], interferes: np.ndarray
 ) -> tuple[list[int], int]:
     """Place the arrays in this order, each at the lowest free offset."""
-    offsets = np.zeros(len(sizes), np.int64)
+    offsets = [0] * len(sizes)
     placed = np.zeros(len(sizes), bool)
     end = 0
     for this in order:
-        others = np.flatnonzero(interferes[this] & placed)
-        others = others[np.argsort(offsets[others], kind="stable")]
-        start, size = 0, int(sizes[this])
-        begins, ends = offsets[others].tolist(), (offsets[others] + sizes[others]).tolist()
-        for begin, stop in zip(begins, ends, strict=True):
-            if begin - start >= size:
+        others = np.flatnonzero(interferes[this] & placed).tolist()
+        start, size = 0, sizes[this]
+        for other in sorted(others, key=offsets.__getitem__):
+            if offsets[other] - start >= size:
                 break
-            start = max(start, stop)
+            start = max(start, offsets[other] + sizes[other])
         offsets[this] = start
         placed[this] = True
         end = max(end, start + size)
-    return offsets.tolist(), end
+    return offsets, end
 
 
 def _interference(live_ranges: Sequence[LiveRanges]) -> np.ndarray:
@@ -107,10 +106,10 @@ def _interference(live_ranges: Sequence[LiveRanges]) -> np.ndarray:
     return interferes
 
 
-def _peak_bytes(sizes: np.ndarray, live_ranges: Sequence[LiveRanges]) -> int:
+def _peak_bytes(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> int:
     """The lower bound of any placement: the bytes live at the worst moment."""
     changes: dict[int, int] = {}
-    for size, spans in zip(sizes.tolist(), live_ranges, strict=True):
+    for size, spans in zip(sizes, live_ranges, strict=True):
         for first, last in spans:
             changes[first] = changes.get(first, 0) + size
             changes[last + 1] = changes.get(last + 1, 0) - size
