@@ -8,6 +8,7 @@ as do outputs and values that are seen in another shape.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -16,11 +17,9 @@ from protonet.blob import Pixels
 from protonet.device import Device
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
-from protonet.graph.pooled import pooled
-from protonet.graph.separable import separable
 from protonet.graph.types import Types
+from protonet.kernels import native
 from protonet.kernels.kernel import processor_of
-from protonet.kernels.pixels import NativeConvolvePixels, can_hold_pixels
 from protonet.layers.base import Kind
 
 
@@ -33,12 +32,17 @@ def with_pixels(plan: Plan, device: Device, types: Types, *, keep_weights: bool)
     if keep_weights and not types.steps and not types.codes and types.wide == np.float32:
         computed.update(steps_of)
     names = {types.in_step(index).name for index in computed}
-    if (
-        not names
-        or processor_of(device) != "native"
-        or not all(map(NativeConvolvePixels.stores, names))
-    ):
-        return types
+    taken = processor_of(device) == "native" and all(map(native.takes_pixels, names))
+    return _with_pixels(plan, types, computed) if names and taken else types
+
+
+def _with_pixels(plan: Plan, types: Types, computed: Collection[int]) -> Types:
+    """The types with pixels where these steps can write them."""
+    # For processors with such kernels only.
+    from protonet.graph.pooled import pooled
+    from protonet.graph.separable import separable
+    from protonet.kernels.pixels import can_hold_pixels
+
     fixed = _in_planes(plan)
     pixels: set[Value] = set()
     steps: dict[int, frozenset[Value]] = {}
@@ -64,6 +68,8 @@ def form_of(types: Types, index: int, step: Step) -> Pixels:
     """What a step takes and writes."""
     if index not in types.in_pixels:
         return Pixels.NONE
+    from protonet.kernels.pixels import can_hold_pixels  # as above
+
     taken = types.in_pixels[index]
     planes = any(can_hold_pixels(each.shape) and each not in taken for each in step.bottoms)
     return Pixels.WRITTEN if planes else Pixels.ALL

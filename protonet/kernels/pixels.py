@@ -31,7 +31,6 @@ from protonet.kernels.pooling import AveragePool, MaxPool, native_windows
 from protonet.kernels.windows import MODEST, Windows
 
 _TWO_AXES = Condition("two axes", lambda windows, *_, **__: len(windows.inputs) == 2)
-NEEDS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
 
 
 def planes_of(pixels: Array) -> Array:
@@ -87,7 +86,7 @@ class NativeRearrange(Rearrange, processor="native"):
     """Squares of places and channels at a time."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
 
     def __init__(self, device: Device, dtype: Any, shape: Shape, wide: bool) -> None:
         super().__init__(device, dtype, shape, wide)
@@ -175,7 +174,7 @@ class NativeConvolvePixels(ConvolvePixels, processor="native"):
     """In two axes, with weights that are packed once where they do not change."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
     requires = (_TWO_AXES, MODEST)
     algorithms = _ALGORITHMS
 
@@ -256,7 +255,7 @@ class NativeMaxPoolPixels(MaxPoolPixels, processor="native"):
     """Vectors of channels."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
     requires = (MODEST,)
 
     @cached_property
@@ -271,7 +270,7 @@ class NativeAveragePoolPixels(AveragePoolPixels, processor="native"):
     """Vectors of channels."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
     requires = (MODEST,)
 
     @cached_property
@@ -303,7 +302,7 @@ class NativeLRNAcrossPixels(LRNAcrossPixels, processor="native"):
     """Vectors of channels, with powers as exact as the type."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
 
     def forward(self, x: Array, y: Array) -> None:
         formula = (self.size, self.alpha, self.beta, self.k)

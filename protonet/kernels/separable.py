@@ -19,7 +19,7 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import DEPTHWISE, ConvolutionShape, Stage
 from protonet.kernels.kernel import STORED, Call, Condition, Kernel
-from protonet.kernels.pixels import NEEDS, ConvolvePixels, by_tiles, distance
+from protonet.kernels.pixels import ConvolvePixels, by_tiles, distance
 from protonet.kernels.windows import Windows
 
 _RECOMPUTED = 0.08
@@ -124,7 +124,7 @@ class NativeSeparablePixels(SeparablePixels, processor="native"):
     """Some rows at a time, which stay in the cache."""
 
     dtypes = STORED
-    instructions: ClassVar[Mapping[str, str]] = NEEDS
+    instructions: ClassVar[Mapping[str, str]] = native.PIXELS
     requires = (
         Condition(
             "windows of 3 x 3",

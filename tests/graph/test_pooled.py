@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph import pixels
+from protonet.graph import pooled
 from protonet.graph.net import Net
 from protonet.kernels import native
 from protonet.layers.pooling import Pooling
@@ -64,7 +64,7 @@ def test_answers_are_those_of_one_after_another(monkeypatch: pytest.MonkeyPatch)
     net = net_of(NET)
     assert chains(net) == [FIRST, LAST]
     found = answer(net)
-    monkeypatch.setattr(pixels, "pooled", lambda plan, types, taken: {})
+    monkeypatch.setattr(pooled, "pooled", lambda plan, types, taken: {})
     apart = net_of(NET)
     assert chains(apart) == []
     np.testing.assert_array_equal(found, answer(apart))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph import pixels
+from protonet.graph import separable
 from protonet.graph.net import Net
 from protonet.kernels import native
 from protonet.layers.convolution import Convolution
@@ -85,7 +85,7 @@ def test_answers_are_those_of_one_after_another(
     net = net_of(NET, items)
     assert chains(net) == FIRST
     found = answer(net, items)
-    monkeypatch.setattr(pixels, "separable", lambda plan, types: {})
+    monkeypatch.setattr(separable, "separable", lambda plan, types: {})
     apart = net_of(NET, items)
     assert chains(apart) == []
     np.testing.assert_array_equal(found, answer(apart, items))

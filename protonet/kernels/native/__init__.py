@@ -4,12 +4,15 @@ the processor supports. They take contiguous arrays of float32, and some of bflo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+
+PIXELS: Mapping[str, str] = {"float32": "avx512f", "bfloat16": "avx512_bf16"}
+"""The instructions that kernels over pixels need, by the type of the values."""
 
 
 @cache
@@ -66,6 +69,11 @@ def has(feature: str) -> bool:
     """Whether kernels may use an instruction beyond the compiled set: ``avx512_bf16``, ..."""
     module = load()
     return module is not None and feature in module.features()
+
+
+def takes_pixels(dtype: str) -> bool:
+    """Whether there are kernels over pixels of a type."""
+    return dtype in PIXELS and has(PIXELS[dtype])
 
 
 def threads() -> int:
