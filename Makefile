@@ -106,7 +106,7 @@ bench-peers: $(PEERS)/stamp
 	$(PEERS)/bin/python benchmarks/engines.py $(BENCH)
 
 proto: $(VENV)/stamp-dev
-	$(BIN)/protoc -Iproto --python_out=protonet/proto --pyi_out=protonet/proto proto/caffe.proto
+	$(BIN)/python proto/compile.py protonet/proto
 
 screenshots: $(VENV)/stamp-dev
 	PROTONET_SCREENSHOTS=1 $(BIN)/python -m pytest tests/web/test_walk.py tests/web/walks

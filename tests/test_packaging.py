@@ -36,6 +36,7 @@ def test_the_wheel_has_code_grammar_pages_schema_and_examples(tmp_path: Path) ->
         names = set(archive.namelist())
         archive.extractall(tmp_path / "installed")
     assert {
+        "protonet/proto/caffe.binpb",
         "protonet/proto/caffe_pb2.py",
         "protonet/proto/grammar.lark",
         "protonet/py.typed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -124,5 +125,5 @@ def some_channels(stored: Array, shape: Shape, dtype: Any, channels: int) -> Arr
 
 def view(stored: Array, shape: Shape | None, dtype: Any) -> Array:
     """The beginning of a byte buffer as an array of this shape and type."""
-    count = int(np.prod(shape or (), dtype=np.int64))
+    count = prod(shape or ())
     return stored[: count * np.dtype(dtype).itemsize].view(dtype).reshape(shape or ())

@@ -16,8 +16,6 @@ from protonet.graph.memory import Layout
 from protonet.graph.names import Value
 from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan, Step
-from protonet.kernels.combine import Combine
-from protonet.kernels.convert import Convert
 from protonet.kernels.kernel import Call
 from protonet.layers import Layer
 from protonet.layers.base import Kind, Reads, ReshapesTops
@@ -173,6 +171,8 @@ class Calls:
         return [(array.fill, (0,)) for array in written if array is not None]
 
     def _adding(self, value: Value) -> Callable[..., None]:
+        from protonet.kernels.combine import Combine  # to train
+
         return Combine.make(self.device, self.layout.types.of(value), value.shape or (), 2).add
 
     def _data(self, values: Sequence[Value]) -> list[Array | None]:
@@ -291,6 +291,8 @@ class _Pass:
         if used != stored:
             to = stored if writes else used
             return rearranging(self._calls.device, value, source, target, pixels=to)
+        from protonet.kernels.convert import Convert  # for nets of mixed types only
+
         narrows = is_low_precision(target.dtype)
         narrow = target.dtype if narrows else source.dtype
         kernel = Convert.make(self._calls.device, narrow, source.size)

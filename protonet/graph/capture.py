@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from protonet.cuda_graph import GraphedCallable
 from protonet.graph.calls import run
 from protonet.graph.net import Net
+
+if TYPE_CHECKING:
+    from protonet.cuda_graph import GraphedCallable
 
 
 def can_capture(net: Net) -> bool:
@@ -48,6 +51,8 @@ class ForwardPass:
         self.net = net
         self._graphed: GraphedCallable | None = None
         if can_capture(net):
+            from protonet.cuda_graph import GraphedCallable  # for GPUs only
+
             work = partial(run_forward, net)
             self._graphed = GraphedCallable(
                 net.device, work, lambda: net.version, lambda: net.batch

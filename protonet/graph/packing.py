@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Collection, Sequence
 
 ALIGN = 64
 """Bytes to which arrays are aligned."""
@@ -49,14 +47,15 @@ def pack(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> tuple[list[
     if not sizes:
         return [], 0
     count = len(sizes)
-    rounded = np.array([_rounded(size) for size in sizes], np.int64)
-    lengths = np.array([sum(last - first + 1 for first, last in spans) for spans in live_ranges])
+    rounded = [_rounded(size) for size in sizes]
+    lengths = [sum(last - first + 1 for first, last in spans) for spans in live_ranges]
+    areas = [size * length for size, length in zip(rounded, lengths, strict=True)]
     lower_bound = _peak_bytes(rounded, live_ranges)
-    interferes = _interference(live_ranges)
+    beside = _live_together(live_ranges)
     best: tuple[list[int], int] | None = None
-    for weight in (rounded, rounded * lengths, lengths):
+    for weight in (rounded, areas, lengths):
         order = sorted(range(count), key=lambda index: (-weight[index], -rounded[index], index))
-        placement = _place(order, rounded, interferes)
+        placement = _place(order, rounded, beside)
         if best is None or placement[1] < best[1]:
             best = placement
         if best[1] <= lower_bound:
@@ -75,42 +74,38 @@ def _rounded(size: int) -> int:
 
 
 def _place(
-    order: Sequence[int], sizes: np.ndarray, interferes: np.ndarray
+    order: Sequence[int], sizes: Sequence[int], beside: Sequence[Collection[int]]
 ) -> tuple[list[int], int]:
     """Place the arrays in this order, each at the lowest free offset."""
-    offsets = np.zeros(len(sizes), np.int64)
-    placed = np.zeros(len(sizes), bool)
-    end = 0
+    ends: dict[int, tuple[int, int]] = {}
     for this in order:
-        others = np.flatnonzero(interferes[this] & placed)
-        others = others[np.argsort(offsets[others], kind="stable")]
-        start, size = 0, int(sizes[this])
-        begins, ends = offsets[others].tolist(), (offsets[others] + sizes[others]).tolist()
-        for begin, stop in zip(begins, ends, strict=True):
+        start, size = 0, sizes[this]
+        for begin, stop in sorted([ends[other] for other in beside[this] if other in ends]):
             if begin - start >= size:
                 break
             start = max(start, stop)
-        offsets[this] = start
-        placed[this] = True
-        end = max(end, start + size)
-    return offsets.tolist(), end
+        ends[this] = start, start + size
+    return [ends[this][0] for this in range(len(sizes))], max(stop for _, stop in ends.values())
 
 
-def _interference(live_ranges: Sequence[LiveRanges]) -> np.ndarray:
-    """Which pairs of arrays are live at the same moment, as a symmetric matrix."""
-    spans = [(index, *span) for index, each in enumerate(live_ranges) for span in each]
-    owner, first, last = (np.array(column, np.int64) for column in zip(*spans, strict=True))
-    both = (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
-    interferes = np.zeros((len(live_ranges), len(live_ranges)), bool)
-    rows, columns = np.nonzero(both)
-    interferes[owner[rows], owner[columns]] = True
-    return interferes
+def _live_together(live_ranges: Sequence[LiveRanges]) -> list[set[int]]:
+    """Of each array, those that are live at a moment when it is."""
+    beside: list[set[int]] = [set() for _ in live_ranges]
+    spans = [(first, last, index) for index, each in enumerate(live_ranges) for first, last in each]
+    live: list[tuple[int, int]] = []
+    for first, last, index in sorted(spans):
+        live = [each for each in live if each[0] >= first]
+        for _, other in live:
+            beside[index].add(other)
+            beside[other].add(index)
+        live.append((last, index))
+    return beside
 
 
-def _peak_bytes(sizes: np.ndarray, live_ranges: Sequence[LiveRanges]) -> int:
+def _peak_bytes(sizes: Sequence[int], live_ranges: Sequence[LiveRanges]) -> int:
     """The lower bound of any placement: the bytes live at the worst moment."""
     changes: dict[int, int] = {}
-    for size, spans in zip(sizes.tolist(), live_ranges, strict=True):
+    for size, spans in zip(sizes, live_ranges, strict=True):
         for first, last in spans:
             changes[first] = changes.get(first, 0) + size
             changes[last + 1] = changes.get(last + 1, 0) - size

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from google.protobuf import text_format
 
@@ -19,8 +20,10 @@ from protonet.proto.caffe_pb2 import NetParameter
 from protonet.proto.lexical import as_python_reads
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.text import read_net
-from protonet.proto.tree import Entry, Place, is_dummy
 from protonet.proto.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from protonet.proto.tree import Entry, Place
 
 _USUAL = ("data", "label")
 """Blobs that a data set provides for a network without data layers."""
@@ -108,6 +111,8 @@ class _Remains:
 
     def _stub(self, entry: Entry) -> Entry:
         """A damaged layer without its settings and its damaged fields."""
+        from protonet.proto.tree import Entry  # for texts with mistakes only
+
         children = entry.children or ()
         damaged = _owners(children, self._told)
         wrong = {each.name for each in children if each.place in damaged}
@@ -123,6 +128,8 @@ class _Remains:
 
     def _lose(self, entry: Entry) -> None:
         """Remember the words of a damaged field."""
+        from protonet.proto.tree import is_dummy  # as above
+
         if entry.value is not None:
             self._torn |= is_dummy(entry.value)
             self._lost.add(entry.value.text.strip("\"'"))

@@ -114,6 +114,7 @@ class _Puts:
             if array is None:
                 continue
             if place == 0 and alone and isinstance(layer, PackingLayer):
+                param.release()  # so that the buffer may lie where the values would have
                 keep_packed(layer, self._read(array, param.data))
             else:
                 _put(self._device, array, param.reserve(self._device))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, MutableMapping
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.combine import Combine
 from protonet.kernels.kernel import OTHERWISE, STORED, Algorithm, Call, Condition, Kernel
 from protonet.kernels.windows import MODEST, Windows
+
+if TYPE_CHECKING:
+    from protonet.kernels.combine import Combine
 
 DEPTHWISE = Condition(
     "every channel is a group of its own", lambda channels, group: group == channels > 1
@@ -166,6 +168,8 @@ class Convolve(Kernel):
     def add(self, y: Array, addend: Array, *, rectify: bool) -> None:
         """Add to a result, in a pass of its own."""
         if self._sum is None:
+            from protonet.kernels.combine import Combine  # for convolutions behind which a sum is
+
             self._sum = Combine.make(self.device, self.dtype, self._flat, 2)
         self._sum.weighted_sum([y, addend], (1.0, 1.0), y, rectify=rectify)
 

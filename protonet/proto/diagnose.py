@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protonet.errors import nearest
 from protonet.proto.braces import Balance, balance
-from protonet.proto.lexical import as_python_reads
+from protonet.proto.lexical import as_python_reads, place_of
 from protonet.proto.tree import Entry, Place, Scalar, is_dummy, parse_tree
 
 Finding = tuple[Place, str, str]
@@ -59,11 +59,6 @@ def _brace_findings(text: str, balanced: Balance) -> list[Finding]:
     for brace in balanced.stray[:_MOST]:
         findings.append((place_of(text, brace.offset), f"this '{brace.text}' closes nothing", ""))
     return findings
-
-
-def place_of(text: str, offset: int) -> Place:
-    """Line and column of an offset, from 1."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _check_message(entries: Sequence[Entry], descriptor: Descriptor) -> Iterator[Finding]:

@@ -48,6 +48,11 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8-sig", "surrogateescape").translate(_BAD_BYTES)
 
 
+def place_of(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
 def as_python_reads(text: str) -> Reading:
     """The text with everything that only C++'s parser accepts rewritten for both parsers."""
     reading = Reading("")

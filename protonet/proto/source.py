@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from protonet.errors import Mistake, UsageError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 from protonet.proto.lexical import text_of
-from protonet.proto.tree import Place, Syntax, find, parse_tree
+
+if TYPE_CHECKING:
+    from protonet.proto.tree import Place, Syntax
 
 SIZE_LIMIT = 64 * 2**20
 """Maximum length of a text, in characters."""
@@ -54,6 +56,8 @@ class Source:
     @cached_property
     def syntax(self) -> Syntax:
         """The entries of the text with balanced braces, and its syntax errors."""
+        from protonet.proto.tree import parse_tree  # for texts with mistakes, most of the time
+
         return parse_tree(self.balanced.text)
 
     @cached_property
@@ -66,6 +70,8 @@ class Source:
         ``("layer", 3, "bottom", 1)`` is the second bottom of the fourth layer. None if the
         text has no part of the path.
         """
+        from protonet.proto.tree import find  # as above
+
         return find(self.syntax.entries, path)
 
     def mistake(self, path: Sequence[str | int], message: str, hint: str = "") -> Mistake:

@@ -11,9 +11,7 @@ from google.protobuf.message import Message
 from protonet.errors import DamagedTextError, Mistake, NetworkError
 from protonet.proto import braces
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
-from protonet.proto.diagnose import diagnose, place_of
-from protonet.proto.language import lua_position
-from protonet.proto.lexical import Reading, as_python_reads
+from protonet.proto.lexical import Reading, as_python_reads, place_of
 from protonet.proto.paths import path_findings
 from protonet.proto.source import SIZE_LIMIT, NetDefinition, Source, Where
 from protonet.proto.upgrade import upgrade, upgrade_solver
@@ -67,20 +65,28 @@ def parse(source: Source, kind: type[M]) -> M:
             raise ValueError(reading.refused[0][1])
         parsed: M = text_format.Parse(reading.text, kind())
     except (text_format.ParseError, RecursionError, ValueError) as error:
-        if _is_of(reading, _OTHER.get(kind)):
-            raise NetworkError([Mistake(_MIXED_UP[kind], source.name)]) from None
-        lua = lua_position(source.text)
-        if lua is not None:
-            mistake = source.mistake_at(place_of(source.text, lua), *_IS_LUA)
-            raise NetworkError([mistake]) from None
-        findings = diagnose(source.text, kind.DESCRIPTOR)
-        mistakes = [source.mistake_at(*finding) for finding in findings]
-        raise DamagedTextError(mistakes or [_as_protobuf_says(source, error)]) from None
+        raise _refusal(source, kind, reading, error) from None
     if "\\" in source.text:
         mistakes = [source.mistake(*finding) for finding in path_findings(parsed)]
         if mistakes:
             raise DamagedTextError(mistakes)
     return parsed
+
+
+def _refusal(source: Source, kind: type[M], reading: Reading, error: Exception) -> NetworkError:
+    """All that is wrong with a text that is no message of a kind."""
+    # For such texts only.
+    from protonet.proto.diagnose import diagnose
+    from protonet.proto.language import lua_position
+
+    if _is_of(reading, _OTHER.get(kind)):
+        return NetworkError([Mistake(_MIXED_UP[kind], source.name)])
+    lua = lua_position(source.text)
+    if lua is not None:
+        return NetworkError([source.mistake_at(place_of(source.text, lua), *_IS_LUA)])
+    findings = diagnose(source.text, kind.DESCRIPTOR)
+    mistakes = [source.mistake_at(*finding) for finding in findings]
+    return DamagedTextError(mistakes or [_as_protobuf_says(source, error)])
 
 
 def _is_of(reading: Reading, kind: type[Message] | None) -> bool:

@@ -21,7 +21,6 @@ from protonet.proto.naming import name_layers
 from protonet.proto.normalize_layer import upgrade_directions
 from protonet.proto.source import NetDefinition, Source, Where
 from protonet.proto.synopsys import upgrade_sides
-from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1
 
 _V1_TYPES = {
     "ABSVAL": "AbsVal",
@@ -150,6 +149,8 @@ def _upgrade_old_layers(definition: NetDefinition) -> NetDefinition:
     old = definition.net.layers
     if not old:
         return definition
+    from protonet.proto.upgrade_v0 import fold_padding, v0_to_v1  # for old texts only
+
     places: list[Where] = [("layers", i) for i in range(len(old))]
     mistakes = []
     v1: list[V1LayerParameter] = []

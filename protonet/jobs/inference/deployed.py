@@ -18,7 +18,6 @@ from protonet.graph.net import Net
 from protonet.graph.plan import Plan
 from protonet.graph.planning import plan_net
 from protonet.graph.reading import read_prototxt
-from protonet.jobs.reading.data_shapes import DataShapes
 from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto import rules
@@ -57,6 +56,7 @@ def read_deploy(path: Path, shape: Shape | None = None) -> Source:
         return source
     # For Lua only: it would be a part of the start of ``infer``.
     from protonet.jobs.definitions.network import make_deploy
+    from protonet.jobs.reading.data_shapes import DataShapes
     from protonet.jobs.reading.network import read_definition
 
     inputs = {} if shape is None else {"data": (_TRANSLATED, *shape)}
@@ -75,6 +75,7 @@ def deploy_weights(path: Path, weights: Path, source: Source) -> Path | Weights:
     """
     if not weights.is_file() or not is_torch7(weights):
         return weights
+    from protonet.jobs.reading.data_shapes import DataShapes
     from protonet.jobs.reading.network import read_definition
     from protonet.torch7.conversion import layer_weights
 

@@ -112,20 +112,22 @@ def test_fields_of_other_public_models() -> None:
     assert caffe_pb2.NetParameter.FromString(net.SerializeToString()) == net
 
 
-@pytest.mark.parametrize("name", ["caffe_pb2.py", "caffe_pb2.pyi"])
-def test_the_compiled_schema_is_what_protoc_31_makes(name: str, tmp_path: Path) -> None:
+def test_the_compiled_schema_is_what_protoc_31_makes(tmp_path: Path) -> None:
     protoc = Path(sys.executable).with_name("protoc")
     version = subprocess.run([protoc, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout.strip() == "libprotoc 31.1"
-    subprocess.run(
-        [
-            protoc,
-            f"-I{ROOT / 'proto'}",
-            f"--python_out={tmp_path}",
-            f"--pyi_out={tmp_path}",
-            "caffe.proto",
-        ],
-        check=True,
-    )
-    checked_in = (ROOT / "protonet" / "proto" / name).read_text()
-    assert (tmp_path / name).read_text() == checked_in, "run make proto"
+    subprocess.run([sys.executable, ROOT / "proto" / "compile.py", tmp_path], check=True)
+    for name in ("caffe.binpb", "caffe_pb2.pyi"):
+        checked_in = (ROOT / "protonet" / "proto" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == checked_in, "run make proto"
+
+
+def test_every_message_and_enum_is_in_the_module() -> None:
+    found: dict[str, object] = {}
+    exec("from protonet.proto.caffe_pb2 import *", found)
+    assert found["TEST"] == caffe_pb2.Phase.Value("TEST") == 1
+    assert found["SolverParameter"] is caffe_pb2.SolverParameter
+    assert set(dir(caffe_pb2)) <= found.keys()
+    assert {"NetParameter", "Datum", "Phase", "TRAIN"} <= found.keys()
+    with pytest.raises(ImportError, match="cannot import name 'NetParam'"):
+        exec("from protonet.proto.caffe_pb2 import NetParam")
