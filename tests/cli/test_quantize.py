@@ -90,6 +90,7 @@ def test_a_kill_leaves_no_half_file(tmp_path: Path, number: signal.Signals) -> N
         "import protonet.jobs.quantization.quantize as job\n"
         "def wait(*_): print('here', flush=True); time.sleep(60)\n"
         "job.compare = wait\n"
+        "job.computes_in_integers = lambda device: True\n"
         "from protonet.cli.app import main\n"
         f"raise SystemExit(main(['quantize', *{NET!r}, '-o', 'q.caffemodel']))\n"
     )

@@ -14,6 +14,7 @@ from protonet.graph.plan import Plan
 from protonet.kernels import native
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
+from tests.kernels.instructions import INTEGERS
 
 
 def conv(name: str, bottom: str, outputs: int, more: str = "kernel_size: 3 pad: 1") -> str:
@@ -112,7 +113,6 @@ CODES = {
     },
 }  # fmt: skip
 CPU = Device("cpu")
-INTEGERS = CPU if native.has("avx512_vnni") else Device("cpu", tuned=False)
 IMAGES = np.random.default_rng(5).normal(size=(2, 3, 16, 15)).astype(np.float32)
 
 

@@ -14,6 +14,8 @@ from protonet.kernels import native
 
 MODULES = ["baseline", "avx2", "avx512"]
 CPU, UNTUNED = Device("cpu"), Device("cpu", tuned=False)
+INTEGERS = CPU if native.has("avx512_vnni") else UNTUNED
+"""Computes in 8-bit integers whatever the processor has, if need be by the definitions."""
 
 
 def use(module: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from protonet.jobs.inference import deployed
 from protonet.jobs.inference.deployed import DeployNets, deploy_net, read_deploy
 from protonet.proto.caffe_pb2 import TEST, Int8Parameter
 from protonet.proto.text import Source, write_text
+from tests.kernels.instructions import INTEGERS
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "examples" / "pycaffe" / "deploy.prototxt"
@@ -211,14 +212,14 @@ def test_quantized_weights_compute_in_8_bits_unless_a_precision_is_named(tmp_pat
     digits = images_of("test_db")
     images, others = digits[:99], digits[99:]
     path = quantized(tmp_path / "quantized.caffemodel", others)
-    exact = answers(WEIGHTS, images, Device())[0]
-    found, note = answers(path, images, Device())
+    exact = answers(WEIGHTS, images, INTEGERS)[0]
+    found, note = answers(path, images, INTEGERS)
     assert note == ""
     error = np.abs(found - exact)
     assert 0 < error.max() < 0.05
     assert error.mean() < 0.002
     assert (found.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.985
-    np.testing.assert_array_equal(answers(path, images, Device(), "float32")[0], exact)
+    np.testing.assert_array_equal(answers(path, images, INTEGERS, "float32")[0], exact)
 
 
 def test_processors_without_the_instructions_compute_in_floats(

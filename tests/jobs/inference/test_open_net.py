@@ -9,6 +9,7 @@ import pytest
 from protonet.errors import FormatError, NetworkError
 from protonet.formats.caffemodel import read_model, write_model
 from protonet.jobs.inference.open_net import NetOptions, open_net
+from protonet.kernels import native
 from protonet.proto.caffe_pb2 import TEST
 
 DIGITS = Path(__file__).parents[2] / "golden" / "digits"
@@ -46,7 +47,8 @@ def test_quantized_weights_compute_in_8_bits(tmp_path: Path) -> None:
     write_model(path, model)
     options = NetOptions(phase=TEST, weights=str(path), fuse=True)
     net = open_net(Path("train_val.prototxt"), options, reads_inner_blobs=lambda _: False)
-    assert [step.name for step in net.plan.steps if step.in_integers] == ["conv1", "conv2"]
+    computed = ["conv1", "conv2"] if native.has("avx512_vnni") else []
+    assert [step.name for step in net.plan.steps if step.in_integers] == computed
     net.close()
     net = open_net(Path("train_val.prototxt"), options)
     assert not any(step.in_integers for step in net.plan.steps)
