@@ -391,8 +391,8 @@ def test_detectnet_finds_shapes(tmp_path: Path) -> None:
     create_shapes(data, 64, 64, 1000, 200, seed=0, detectnet=True)
     settings = RunSettings(
         data / "train_images", data / "train_boxes", val_data=data / "val_images",
-        val_labels=data / "val_boxes", batch_size=20, epochs=20.0, solver="Adam", lr=0.003,
-        val_every=20.0, snapshot_every=0.0, out=tmp_path / "run",
+        val_labels=data / "val_boxes", batch_size=20, epochs=30.0, solver="Adam", lr=0.003,
+        val_every=30.0, snapshot_every=0.0, out=tmp_path / "run",
     )  # fmt: skip
     run = start(read_net(Source.read(EXAMPLES / "detectnet" / "net.prototxt")), settings).run
     outputs = evaluations(run)[-1]["outputs"]
