@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor import _USE_C_DESCRIPTORS  # as modules of protoc ask
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.reflection import GeneratedProtocolMessageType
 
 DESCRIPTOR = Default().AddSerializedFile(Path(__file__).with_name("caffe.binpb").read_bytes())
@@ -36,8 +38,13 @@ def __getattr__(name: str) -> Any:
     """The class of a message."""
     if name not in DESCRIPTOR.message_types_by_name:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    told = {"DESCRIPTOR": DESCRIPTOR.message_types_by_name[name], "__module__": __name__}
-    made = globals()[name] = GeneratedProtocolMessageType(name, (Message,), told)
+    descriptor = DESCRIPTOR.message_types_by_name[name]
+    if _USE_C_DESCRIPTORS:
+        told = {"DESCRIPTOR": descriptor, "__module__": __name__}
+        made = GeneratedProtocolMessageType(name, (Message,), told)
+    else:  # protobuf in plain Python needs those of all fields first
+        made = GetMessageClass(descriptor)
+    globals()[name] = made
     return made
 
 
