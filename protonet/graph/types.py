@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from protonet.device import Device
-from protonet.graph.meta_device import supports_low_precision
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.layers.base import LowPrecision
@@ -97,6 +96,8 @@ def choose_types(plan: Plan, device: Device, wide: Any, precision: Any) -> Types
         return Types(wide, {}, {}, plan.codes, integers)
     if not is_low_precision(precision):
         return all_of(wide)
+    from protonet.graph.meta_device import supports_low_precision  # for 16 bits only
+
     kept = _float32_values(plan)
     values: dict[Value, Type] = {}
     steps: dict[int, Type] = {}

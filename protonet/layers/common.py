@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from protonet.blob import Array, Shape
 from protonet.errors import LayerError
 from protonet.kernels.bias import BiasGradient
 from protonet.kernels.convolution import Stage
-from protonet.kernels.dropout import Drop
 from protonet.kernels.kernel import Call
 from protonet.kernels.product import Product
 from protonet.kernels.random_stream import RandomStream
@@ -19,6 +19,9 @@ from protonet.layers.fillers import filled_weight
 from protonet.layers.packed_weights import PackingLayer
 from protonet.layers.registry import register
 from protonet.layers.rows import UnitRows
+
+if TYPE_CHECKING:
+    from protonet.kernels.dropout import Drop
 
 
 @register("InnerProduct")
@@ -141,6 +144,8 @@ class MaskedDrop:
     """Drop with one mask for the first ``axes`` axes, broadcast along the others."""
 
     def __init__(self, layer: Layer, shape: Shape, axes: int, ratio: float) -> None:
+        from protonet.kernels.dropout import Drop  # to train
+
         self.xp = layer.xp
         masked = (*shape[:axes], *(1,) * (len(shape) - axes))
         self._ones, self._mask = layer.scratch(masked), layer.scratch(masked)
@@ -214,6 +219,8 @@ class Dropout(Layer):
     def build(self, shapes: Sequence[Shape]) -> None:
         if not self.draws or self.ratio == 1:
             return
+        from protonet.kernels.dropout import Drop  # to train
+
         if self.mask_axes is None:
             self._drop: Drop | MaskedDrop = Drop.make(
                 self.device, self.dtype, shapes[0], self.ratio

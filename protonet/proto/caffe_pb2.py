@@ -1,8 +1,8 @@
 """The messages and enums of Caffe's schema, ``proto/caffe.proto``; ``caffe.binpb`` is its
 compiled form. ``make proto`` makes that, and the types of this module.
 
-The class of a message is made when it is asked for, with those of its fields. What protoc would
-generate makes all of them, and takes half a MiB more.
+The class of a message is made when it is asked for; protobuf makes those of its fields when it
+meets them. What protoc would generate makes all of them at once, and takes half a MiB more.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor import _USE_C_DESCRIPTORS  # as modules of protoc ask
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.reflection import GeneratedProtocolMessageType
 
 DESCRIPTOR = Default().AddSerializedFile(Path(__file__).with_name("caffe.binpb").read_bytes())
 
@@ -26,15 +29,22 @@ def _enums() -> dict[str, Any]:
     return found
 
 
-globals().update(_enums())
-__all__ = ["DESCRIPTOR", *_enums(), *DESCRIPTOR.message_types_by_name]
+_made = _enums()
+globals().update(_made)
+__all__ = ["DESCRIPTOR", *_made, *DESCRIPTOR.message_types_by_name]
 
 
 def __getattr__(name: str) -> Any:
     """The class of a message."""
     if name not in DESCRIPTOR.message_types_by_name:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    made = globals()[name] = GetMessageClass(DESCRIPTOR.message_types_by_name[name])
+    descriptor = DESCRIPTOR.message_types_by_name[name]
+    if _USE_C_DESCRIPTORS:
+        told = {"DESCRIPTOR": descriptor, "__module__": __name__}
+        made = GeneratedProtocolMessageType(name, (Message,), told)
+    else:  # protobuf in plain Python needs those of all fields first
+        made = GetMessageClass(descriptor)
+    globals()[name] = made
     return made
 
 

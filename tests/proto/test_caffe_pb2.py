@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,17 @@ def test_the_compiled_schema_is_what_protoc_31_makes(tmp_path: Path) -> None:
     for name in ("caffe.binpb", "caffe_pb2.pyi"):
         checked_in = (ROOT / "protonet" / "proto" / name).read_bytes()
         assert (tmp_path / name).read_bytes() == checked_in, "run make proto"
+
+
+def test_protobuf_in_plain_python_has_the_messages() -> None:
+    told = "from protonet.proto.caffe_pb2 import *; layer = NetParameter().layer.add(); "
+    told += "layer.bottom.append('x'); print(layer, layer.convolution_param.group, TEST)"
+    environment = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    command = [sys.executable, "-W", "ignore", "-c", told]
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["bottom:", '"x"', "1", "1"]
 
 
 def test_every_message_and_enum_is_in_the_module() -> None:
