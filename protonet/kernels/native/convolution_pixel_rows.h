@@ -89,8 +89,7 @@ class PixelRows final : public PixelWayOf<T> {
 
  private:
   static constexpr Index kValues = Operand<T>::kValues;
-  // Words under a block, which stay in the L2 cache: smaller where there is no AVX-512.
-  static constexpr Index kBlock = kLanes == 16 ? 1 << 16 : 1 << 15;
+  static constexpr Index kBlock = kL2Cache / 16;  // words under a block, which stay in the L2 cache
   // Words apart at which a panel of windows would fall into too few lines of the L1 cache.
   static constexpr Index kApart = kRows > 8 ? 512 : 1024;
 

@@ -417,9 +417,8 @@ template <class F>
 template <class T>
 void Winograd<F>::run_rows(const T* x, Index first, Index count, const float* weights, T* y,
                            const EpilogueOf<T>& epilogue) const {
-  // Without AVX-512 L2 caches are smaller.
   const Index rows = (count + kOut - 1) / kOut;
-  const Index most = kLanes == 16 ? rows : std::max<Index>(1, kTiles / tile_columns_);
+  const Index most = std::max<Index>(1, kBandTiles / tile_columns_);
   for (Index r = 0; r < rows; r += most)
     run_block(x, weights, y - first * y_.width * epilogue.pixel,
               {0, 1, first / kOut + r, std::min(most, rows - r)}, epilogue, kSerially);

@@ -88,6 +88,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
 
  private:
   static constexpr Index kTiles = 28;  // per block: two panels
+  static constexpr Index kBandTiles = kLanes == 16 ? 64 : kTiles;  // of run_rows, at a time
   static constexpr Index kStripTiles = 128;  // per block of run_strips; at most two blocks
   static constexpr Index kPieces = 8;
   // Channels of a strip whose transformed weights, or sums of them, stay in the L2 cache. From place

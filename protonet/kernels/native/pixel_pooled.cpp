@@ -37,7 +37,7 @@ class PooledConvolution {
   }
 
  private:
-  static constexpr Index kValues = 1 << 15, kPlaces = 112;  // of a band
+  static constexpr Index kValues = kL2Cache / 32, kPlaces = 112;  // of a band
 
   // Rows [row, last) of an image.
   void run(const float* x, const float* packed, Epilogue epilogue, Of of, Index row, Index last,

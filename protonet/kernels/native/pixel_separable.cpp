@@ -74,7 +74,7 @@ class PixelSeparable {
 
  private:
   static constexpr Index kPlaces = 112;     // of a band; several panels
-  static constexpr Index kBand = (1 << 18) / sizeof(T);  // values of one
+  static constexpr Index kBand = kL2Cache / 4 / sizeof(T);  // values of one
 
   static T* scratch(Scratch which, Index values) {
     return reinterpret_cast<T*>(thread_scratch(which, values / Operand<T>::kValues + 1));

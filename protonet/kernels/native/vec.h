@@ -19,6 +19,9 @@ constexpr Index kLanes = 8;
 constexpr Index kLanes = 4;
 #endif
 
+// Bytes of the L2 cache of a core: of most processors that have no AVX-512 it is half as large.
+constexpr Index kL2Cache = kLanes == 16 ? 1 << 20 : 1 << 19;
+
 typedef float Vec __attribute__((vector_size(4 * kLanes)));
 typedef std::int32_t Mask __attribute__((vector_size(4 * kLanes)));  // all ones where true
 typedef float LooseVec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
