@@ -18,7 +18,7 @@ from protonet.device import Device
 from protonet.kernels import native
 from protonet.kernels.convolution import ConvolutionShape, Stage
 from protonet.kernels.kernel import Call, Condition, Kernel
-from protonet.kernels.pixels import AveragePoolPixels, ConvolvePixels, MaxPoolPixels
+from protonet.kernels.pixels import NEEDS, AveragePoolPixels, ConvolvePixels, MaxPoolPixels
 from protonet.kernels.pooling import native_windows
 from protonet.kernels.separable import overlaps_little
 from protonet.kernels.windows import MODEST, Windows
@@ -82,7 +82,7 @@ class PooledPixels(Kernel):
 class NativePooledPixels(PooledPixels, processor="native"):
     """Some rows at a time, which stay in the cache."""
 
-    instructions: ClassVar[Mapping[str, str]] = {"float32": "avx2"}
+    instructions: ClassVar[Mapping[str, str]] = NEEDS
     requires = (
         Condition(
             "one group, two axes",

@@ -125,6 +125,8 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_call_goes_on(protonet: Any, man
     given[2] = "whole"
     whole = protonet(*given)
     assert whole.returncode == 0, whole.stderr
+    told = whole.stderr.splitlines()  # nothing but progress, where it takes seconds
+    assert all(re.fullmatch(r"\d+ of 400 images \(\d+ %\)(, .* left)?", line) for line in told)
     for part in ("train", "val"):
         for name in (f"{part}_images", f"{part}_labels"):
             left, right = (Database(many / folder / name) for folder in ("data", "whole"))
