@@ -72,7 +72,8 @@ class WinogradPlanes final : public PixelWayOf<float> {
   static constexpr Index kIn = winograd::kIn, kPlaces = winograd::kPlaces;
   static constexpr Index kMostChannels = 4;
   static constexpr Index kLeastTiles = 32, kMostTiles = 256;  // of a block
-  static constexpr Index kTogether = kLanes == 16 ? 2 : 1;  // tiles, whose sums of a row of places are in registers
+  // Tiles, whose sums of a row of places are in registers.
+  static constexpr Index kTogether = kLanes == 16 ? 2 : 1;
   // Cycles to transform a row of sums, and the values of a channel; measured.
   static constexpr Index kGathering = 12, kSpreading = 25;
 

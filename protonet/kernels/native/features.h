@@ -2,8 +2,8 @@
 // of bfloat16 and of 8-bit integers. Functions that use them are in the avx512 set only, behind
 // `#if defined(__AVX512F__)`, each with one of the attributes below, and are called only where
 // features() has what they need. Templates of values of any type, which other sets have, too, lose
-// theirs there. No lambda inherits an attribute, and such a function is inlined
-// only into functions with the same one; those without any are inlined into it.
+// theirs there. No lambda inherits an attribute, and such a function is inlined only into functions
+// with the same one; those without any are inlined into it.
 #pragma once
 
 #if defined(__AVX512F__)

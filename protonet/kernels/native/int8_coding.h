@@ -62,10 +62,6 @@ inline void transpose_words(__m512i (&v)[16]) {
   for (Index i = 0; i < 16; ++i) v[i] = reinterpret_cast<__m512i>(w[i]);
 }
 
-inline __mmask16 first_lanes(Index n) {
-  return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
-}
-
 inline __mmask64 first_bytes(Index n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
 
 // The codes of `count` pixels of planes `plane` floats apart, as pixels of bytes.

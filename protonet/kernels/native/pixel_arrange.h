@@ -9,10 +9,6 @@
 
 #if defined(__AVX512F__)
 
-inline __mmask16 first_of_16(Index n) {
-  return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
-}
-
 // Up to 16 values as words: in the lower halves, bfloat16.
 WITH_BF16 inline __m512i words_at(const float* p, __mmask16 lanes) {
   return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes, p)));
@@ -41,7 +37,7 @@ WITH_BF16 void planes_to_pixels(const T* x, Index plane, Index channels, Index c
                                 Index pixel) {
   for (Index p = 0; p < count; p += 16) {
     const Index here = std::min<Index>(16, count - p);
-    const __mmask16 lanes = first_of_16(here);
+    const __mmask16 lanes = first_lanes(here);
     for (Index c = 0; c < pixel; c += 32) {
       const Index values = std::min<Index>(32, pixel - c);
       __m512i pairs[16];
@@ -59,9 +55,9 @@ WITH_BF16 void planes_to_pixels(const T* x, Index plane, Index channels, Index c
         // Pairs of pairs: places 0 to 7, then 8 to 15.
         const auto low = interleave_low(reinterpret_cast<Vec>(pairs[0]), reinterpret_cast<Vec>(pairs[1]));
         const auto high = interleave_high(reinterpret_cast<Vec>(pairs[0]), reinterpret_cast<Vec>(pairs[1]));
-        _mm512_mask_storeu_epi32(to + p * pixel, first_of_16(2 * here), reinterpret_cast<__m512i>(low));
+        _mm512_mask_storeu_epi32(to + p * pixel, first_lanes(2 * here), reinterpret_cast<__m512i>(low));
         if (here > 8)
-          _mm512_mask_storeu_epi32(to + (p + 8) * pixel, first_of_16(2 * here - 16),
+          _mm512_mask_storeu_epi32(to + (p + 8) * pixel, first_lanes(2 * here - 16),
                                    reinterpret_cast<__m512i>(high));
       } else {
         transpose_pairs(pairs);
@@ -79,7 +75,7 @@ void pixels_to_planes(const Bf16* x, Index channels, Index count, T* to, Index p
   const __m512i lower = _mm512_set1_epi32(0xffff);
   for (Index p = 0; p < count; p += 16) {
     const Index here = std::min<Index>(16, count - p);
-    const __mmask16 lanes = first_of_16(here);
+    const __mmask16 lanes = first_lanes(here);
     for (Index c = 0; c < channels; c += 32) {
       const Index values = std::min<Index>(32, channels - c);
       const auto some = static_cast<__mmask32>((std::uint64_t{1} << values) - 1);
@@ -114,7 +110,7 @@ inline void put_small_pixels(const std::array<Vec, 4>& v, Index count, Index pix
 #if defined(__AVX512F__)
     const auto values = static_cast<__mmask16>(0x1111 * ((1 << pixel) - 1));
     const __m512 dense = _mm512_maskz_compress_ps(values, reinterpret_cast<__m512>(some));
-    _mm512_mask_storeu_ps(to, first_of_16(here * pixel), dense);
+    _mm512_mask_storeu_ps(to, first_lanes(here * pixel), dense);
 #else
     float apart[kLanes];
     store(apart, some);
@@ -128,7 +124,9 @@ inline void planes_to_pixels(const float* x, Index plane, Index channels, Index 
                              Index pixel) {
   for (Index p = 0; p < count; p += kLanes) {
     const FirstLanes lanes(count - p);
-    const auto plane_of = [&](Index c) { return c < channels ? lanes.load(x + c * plane + p) : Vec{}; };
+    const auto plane_of = [&](Index c) {
+      return c < channels ? lanes.load(x + c * plane + p) : Vec{};
+    };
     const Index here = std::min(kLanes, count - p);
     if (pixel <= 4) {
       put_small_pixels({plane_of(0), plane_of(1), plane_of(2), plane_of(3)}, here, pixel,

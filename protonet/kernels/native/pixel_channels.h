@@ -46,7 +46,7 @@ struct Channels<Bf16> {
   struct Lanes {
     __mmask32 mask;
     explicit Lanes(Index n)
-        : mask(static_cast<__mmask32>(n >= kCount ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1)) {}
+        : mask(static_cast<__mmask32>((std::uint64_t{1} << std::min(n, kCount)) - 1)) {}
   };
   static constexpr Index kVectors = 2, kCount = 32;
   Vec v[kVectors];

@@ -9,6 +9,7 @@
 #include "edges.h"
 #include "features.h"
 #include "negative_power.h"
+#include "pixel_panels.h"
 #include "pool.h"
 
 namespace nb = nanobind;
@@ -58,14 +59,6 @@ inline Vec power_of(Vec s, float beta) { return negative_power(s, beta); }
 
 #endif
 
-inline void put_values(float* p, Index count, Vec v) { store_first(p, v, count); }
-#if defined(__AVX512F__)
-WITH_BF16 inline void put_values(Bf16* p, Index count, Vec v) {
-  const auto lanes = static_cast<__mmask16>((1u << count) - 1);
-  _mm256_mask_storeu_epi16(p, lanes, (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v)));
-}
-#endif
-
 inline Index lanes_at(Index c, const Region& r) { return std::min(kLanes, r.channels - c); }
 
 template <class T>
@@ -85,7 +78,7 @@ WITH_BF16 void normalize(const T* x, T* y, const Region& r, const float* squares
     for (Index o = -r.half; o <= r.half; ++o) sum += load(squares + c + o);
     const Vec s = sum * splat(r.share) + splat(r.k);
     const Vec v = load_first(x + c, lanes_at(c, r));
-    put_values(y + c, lanes_at(c, r), v * power_of<T>(s, r.beta));
+    put_lanes(y + c, v * power_of<T>(s, r.beta), lanes_at(c, r), false);
   }
 }
 

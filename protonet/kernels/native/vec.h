@@ -56,14 +56,33 @@ inline Mask among_first(Index n) {
   return lanes < Mask{} + static_cast<std::int32_t>(n);
 }
 
-// Load or store the first n lanes (n <= kLanes); the others are 0, and no memory beyond is
-// accessed.
-inline Vec load_some(const float* p, Index n) {
+// The first n lanes, all where n is not less than kLanes, for loads and stores: the others are 0,
+// and no memory beyond is accessed.
 #if defined(__AVX512F__)
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+using LaneMask = __mmask16;
+inline LaneMask first_lanes(Index n) {
+  return static_cast<LaneMask>(n >= kLanes ? 0xffff : (1u << n) - 1);
+}
+inline Vec load_lanes(const float* p, LaneMask lanes) {
+  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(lanes, p));
+}
+inline void store_lanes(float* p, Vec v, LaneMask lanes) {
+  _mm512_mask_storeu_ps(p, lanes, reinterpret_cast<__m512>(v));
+}
 #elif defined(__AVX2__)
-  return reinterpret_cast<Vec>(
-      _mm256_maskload_ps(p, reinterpret_cast<__m256i>(among_first(n))));
+using LaneMask = __m256i;
+inline LaneMask first_lanes(Index n) { return reinterpret_cast<LaneMask>(among_first(n)); }
+inline Vec load_lanes(const float* p, LaneMask lanes) {
+  return reinterpret_cast<Vec>(_mm256_maskload_ps(p, lanes));
+}
+inline void store_lanes(float* p, Vec v, LaneMask lanes) {
+  _mm256_maskstore_ps(p, lanes, reinterpret_cast<__m256>(v));
+}
+#endif
+
+inline Vec load_some(const float* p, Index n) {
+#if defined(__AVX2__)
+  return load_lanes(p, first_lanes(n));
 #else
   Vec v{};
   for (Index i = 0; i < n; ++i) v[i] = p[i];
@@ -71,10 +90,8 @@ inline Vec load_some(const float* p, Index n) {
 #endif
 }
 inline void store_some(float* p, Vec v, Index n) {
-#if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
-#elif defined(__AVX2__)
-  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(among_first(n)), reinterpret_cast<__m256>(v));
+#if defined(__AVX2__)
+  store_lanes(p, v, first_lanes(n));
 #else
   for (Index i = 0; i < n; ++i) p[i] = v[i];
 #endif
@@ -92,40 +109,15 @@ inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 #endif
 
-// The first n lanes, all where n is not less than that, for many loads and stores.
+// The same for many loads and stores.
 #if defined(__AVX2__)
 struct FirstLanes {
-#if defined(__AVX512F__)
-  __mmask16 mask;
-#else
-  __m256i mask;
-#endif
+  LaneMask some;
   bool all;
 
-  explicit FirstLanes(Index n) : all(n >= kLanes) {
-#if defined(__AVX512F__)
-    mask = static_cast<__mmask16>(all ? 0xffff : (1u << n) - 1);
-#else
-    mask = reinterpret_cast<__m256i>(among_first(n));
-#endif
-  }
-
-  // The other lanes are 0.
-  Vec load(const float* p) const {
-#if defined(__AVX512F__)
-    return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(mask, p));
-#else
-    return reinterpret_cast<Vec>(_mm256_maskload_ps(p, mask));
-#endif
-  }
-  void store(float* p, Vec v) const {
-    if (all) return ::store(p, v);
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(p, mask, reinterpret_cast<__m512>(v));
-#else
-    _mm256_maskstore_ps(p, mask, reinterpret_cast<__m256>(v));
-#endif
-  }
+  explicit FirstLanes(Index n) : some(first_lanes(n)), all(n >= kLanes) {}
+  Vec load(const float* p) const { return load_lanes(p, some); }
+  void store(float* p, Vec v) const { all ? ::store(p, v) : store_lanes(p, v, some); }
 };
 #endif
 
