@@ -45,7 +45,7 @@ def test_what_one_database_lacks_is_written(tmp_path: Path) -> None:
         with Database(work.folder / "train_boxes") as boxes:
             assert list(boxes) == records
         with Database(work.folder / "train_images") as images:
-            assert [str(key) for key in images.keys()] == [str(key) for key, _ in records]  # noqa: SIM118
+            assert [str(key) for key in images.keys()] == [str(key) for key, _ in records]  # noqa: SIM118 - no dict
 
 
 def test_other_boxes_than_were_written(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ SETTINGS = Settings({"width": 5, "seed": None})
 
 def begin(path: Path, settings: Settings = SETTINGS, done: int = 1, **more: bool) -> bool:
     """Begin an output and fail; whether it was resumed."""
-    with pytest.raises(KeyError) as told, resumable_output(path, settings, **more) as work:  # noqa: PT012
+    with pytest.raises(KeyError) as told, resumable_output(path, settings, **more) as work:  # noqa: PT012 - raised inside
         work.done = done
         (work.folder / f"{len(list(work.folder.iterdir()))}.txt").write_text("kept")
         raise KeyError("x")
@@ -151,7 +151,7 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_a_place_that_is_taken_meanwhile(tmp_path: Path) -> None:
-    with (  # noqa: PT012
+    with (  # noqa: PT012 - raised inside
         pytest.raises(DataError, match="out: cannot be made: ") as told,
         resumable_output(tmp_path / "out", SETTINGS) as work,
     ):
@@ -171,7 +171,7 @@ def test_rows_may_change_behind_those_that_are_written(tmp_path: Path) -> None:
     rows = ["a 1", "b 2", "c\n3"]
 
     def begun(rows: list[str], done: int) -> bool:
-        with pytest.raises(KeyError), resumable_output(out, SETTINGS) as work:  # noqa: PT012
+        with pytest.raises(KeyError), resumable_output(out, SETTINGS) as work:  # noqa: PT012 - raised inside
             work.done = 1
             found = work.check_rows(rows, done, where)
             raise KeyError

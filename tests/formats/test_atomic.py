@@ -82,7 +82,7 @@ def test_a_library_may_replace_the_temporary_itself(tmp_path: Path) -> None:
 def test_a_failure_inside_leaves_the_old_file(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(failure), atomic_path(path) as temporary:  # noqa: PT012
+    with pytest.raises(failure), atomic_path(path) as temporary:  # noqa: PT012 - raised inside
         temporary.write_text("half")
         raise failure
     assert path.read_text() == "old"

@@ -96,7 +96,7 @@ def test_the_mean_of_each_channel_is_subtracted(shapes: Path, tmp_path: Path) ->
     layer = plan.steps[0].layer
     assert isinstance(layer, AnnotatedData)
     assert layer.database is not None
-    records = [layer.database.image(key)[0] for key in layer.database.keys()]  # noqa: SIM118
+    records = [layer.database.image(key)[0] for key in layer.database.keys()]  # noqa: SIM118 - no dict
     plan.close()
     expected = np.mean(np.stack(records).astype(np.float64), axis=(0, 2, 3))
     np.testing.assert_allclose(train.transform_param.mean_value, expected, rtol=1e-6)
