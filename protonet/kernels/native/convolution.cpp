@@ -142,12 +142,19 @@ class Convolution {
       if (pays) take_forward(way);
       if (pays_packed) packed_ = std::move(way);
     }
-    const double backward = Fast::cycles(s_.images, y, x);
-    if (backward < backward_cycles_) {
-      backward_cycles_ = backward;
+    const double gathered = Fast::cycles(s_.images, y, x);
+    if (gathered < backward_cycles_) {
+      backward_cycles_ = gathered;
       backward_ = std::make_shared<Fast>(
           s_.images, y, x, Tap{kernel - 1 - s_.pad.y, kernel - 1 - s_.pad.x},
           typename Fast::Weights{size, size * x.count, true});
+    }
+    const double scattered = Fast::cycles(s_.images, y, x, Tiles::kScattered);
+    if (scattered < backward_cycles_) {
+      backward_cycles_ = scattered;
+      backward_ = std::make_shared<Fast>(s_.images, y, x, s_.pad,
+                                         typename Fast::Weights{size, size * x.count, false},
+                                         Tiles::kScattered);
     }
   }
 

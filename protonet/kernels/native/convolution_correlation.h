@@ -24,7 +24,7 @@ class Correlation {
 
   // An estimate in cycles of a vector unit, for `rows` rows of A.
   static double cycles(double places, double rows, double depth) {
-    return places * rows * depth / 24;
+    return places * rows * depth / kProducts;
   }
 
   // Whether there are so few blocks that packing rows of A on the fly is better.

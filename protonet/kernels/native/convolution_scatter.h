@@ -42,7 +42,7 @@ class Scatter final : public Way {
       return std::numeric_limits<double>::infinity();
     const double rows = static_cast<double>(s.group_channels()) * s.taps();
     const double vectors = static_cast<double>(s.images) * ((s.places() + kLanes - 1) / kLanes);
-    return rows * vectors * (s.group_outputs() * kLanes / 24.0 + 6);
+    return rows * vectors * (s.group_outputs() * kLanes / kProducts + 6);
   }
 
   void run(const float* dy, const float* w, float* dx, const Epilogue&) const override {

@@ -59,6 +59,22 @@ inline void load_pixels(const float* row, Index plane, Index channels, Index wid
   for (Index i = after; i < columns; ++i) to[i] = Vec{};
 }
 
+// The inverse: a row of pixels, each a vector of channels, to as many planes.
+inline void store_pixels(const Vec* pixels, Index channels, Index width, Index plane, float* row,
+                         const Epilogue& epilogue) {
+  for (Index c = 0; c < width; c += kLanes) {
+    const Index here = std::min(kLanes, width - c);
+    Vec square[kLanes];
+    for (Index j = 0; j < kLanes; ++j) square[j] = pixels[c + j];
+    transpose(square);
+    float* to = row + c;
+    for (Index j = 0; j < channels; ++j, to += plane) {
+      const Vec value = epilogue.finish(square[j], to, here);
+      here == kLanes ? store(to, value) : store_some(to, value, here);
+    }
+  }
+}
+
 // A register tile of R rows (tiles of the image) and kColumns columns. The lanes of a channel group
 // are contiguous; channel groups are `next` floats apart, and the last one has `last` channels.
 // Stores the sums or, with `go_on`, adds them.
@@ -181,9 +197,10 @@ void Winograd<F>::transform_some(const float* w, Index strip, Index first, Index
 template <class F>
 void Winograd<F>::transform_values(const float* x, const Block& block, Index group,
                                    float* to) const {
+  const Index place = values_step(tiles(block));
+  if (scatters_) return transform_gradient(x, x_, block, group, {kLanes, place}, to);
   constexpr Index around = kKernel - 1;
   const Index columns = tile_columns_ * kOut + around, rows = block.rows * kOut + around;
-  const Index place = values_step(tiles(block));
   Vec* pixels = vectors(thread_scratch(Scratch::kImage, rows * columns * kLanes));
   for (Index n = 0; n < block.images; ++n) {
     const float* image = x + (block.image + n) * x_.stride +
@@ -237,11 +254,11 @@ void Winograd<F>::transform_pixels(const T* x, const Block& block, Index row, fl
   }
 }
 
-// Writes the results of one channel group, R[k][tile][lane], with tiles `width` and places `place`
-// floats apart.
+// Writes the results of one channel group, R[k][tile][lane].
 template <class F>
-void Winograd<F>::finish(const float* results, Index width, Index place, const Block& block,
-                         Index group, float* y, const Epilogue& epilogue) const {
+void Winograd<F>::finish(const float* results, Steps steps, const Block& block, Index group,
+                         float* y, const Epilogue& epilogue) const {
+  if (scatters_) return finish_scattered(results, steps, block, group, y);
   const Index columns = tile_columns_ * kOut;
   const Index first = group * kLanes;
   const Index channels = std::min(kLanes, y_.count - first);
@@ -252,29 +269,46 @@ void Winograd<F>::finish(const float* results, Index width, Index place, const B
   const float* from = results;
   for (Index n = 0; n < block.images; ++n)
     for (Index r = 0; r < block.rows; ++r) {
-      for (Index c = 0; c < tile_columns_; ++c, from += width) {
+      for (Index c = 0; c < tile_columns_; ++c, from += steps.tile) {
         Vec values[kPlaces], out[kOut * kOut];
         for (Index k = 0; k < kPlaces; ++k)
-          values[k] = *reinterpret_cast<const Vec*>(from + k * place);
+          values[k] = *reinterpret_cast<const Vec*>(from + k * steps.place);
         transform<F::gather_results, kIn, kOut>(values, kIn, out);
         for (Index i = 0; i < kOut * kOut; ++i)
           pixels[i / kOut * columns + c * kOut + i % kOut] = out[i] * factor + bias;
       }
       const Index top = (block.row + r) * kOut;
       for (Index i = 0; i < std::min(kOut, y_.height - top); ++i)
-        for (Index c = 0; c < y_.width; c += kLanes) {
-          Vec square[kLanes];
-          for (Index j = 0; j < kLanes; ++j) square[j] = pixels[i * columns + c + j];
-          transpose(square);
-          float* to = y + (block.image + n) * y_.stride +
-                      (first * y_.height + top + i) * y_.width + c;
-          const Index here = std::min(kLanes, y_.width - c);
-          for (Index j = 0; j < channels; ++j, to += y_.height * y_.width) {
-            const Vec value = epilogue.finish(square[j], to, here);
-            here == kLanes ? store(to, value) : store_some(to, value, here);
-          }
-        }
+        store_pixels(pixels + i * columns, channels, y_.width, y_.height * y_.width,
+                     y + (block.image + n) * y_.stride + (first * y_.height + top + i) * y_.width,
+                     epilogue);
     }
+}
+
+// The same where tiles of results overlap, of whole images: they are added.
+template <class F>
+void Winograd<F>::finish_scattered(const float* results, Steps steps, const Block& block,
+                                   Index group, float* y) const {
+  const Index columns = tile_columns_ * kOut + kKernel - 1, rows = tile_rows_ * kOut + kKernel - 1;
+  const Index first = group * kLanes, channels = std::min(kLanes, y_.count - first);
+  Vec* pixels = vectors(thread_scratch(Scratch::kImage, (rows * columns + kLanes) * kLanes));
+  const float* from = results;
+  for (Index n = 0; n < block.images; ++n) {
+    std::fill_n(pixels, rows * columns, Vec{});
+    for (Index r = 0; r < tile_rows_; ++r)
+      for (Index c = 0; c < tile_columns_; ++c, from += steps.tile) {
+        Vec values[kPlaces], out[kPlaces];
+        for (Index k = 0; k < kPlaces; ++k)
+          values[k] = *reinterpret_cast<const Vec*>(from + k * steps.place);
+        transform<gather_values, kIn, kIn>(values, kIn, out);
+        Vec* at = pixels + r * kOut * columns + c * kOut;
+        for (Index k = 0; k < kPlaces; ++k) at[k / kIn * columns + k % kIn] += out[k];
+      }
+    for (Index i = 0; i < y_.height; ++i)
+      store_pixels(pixels + (i + pad_.y) * columns + pad_.x, channels, y_.width,
+                   y_.height * y_.width,
+                   y + (block.image + n) * y_.stride + (first * y_.height + i) * y_.width, {});
+  }
 }
 
 // The same for pixels, a row of tiles at a time: all channels of a tile, which are adjacent.
@@ -334,7 +368,7 @@ void Winograd<F>::run_block(const T* x, const float* weights, T* y, const Block&
          [&](Index r) { finish_pixels(results, block, r, y, epilogue); });
   else if constexpr (std::is_same_v<T, float>)
     each((y_.count + kLanes - 1) / kLanes, [&](Index g) {
-      finish(results + g * kLanes, width, results_step(count), block, g, y, epilogue);
+      finish(results + g * kLanes, {width, results_step(count)}, block, g, y, epilogue);
     });
 }
 
@@ -392,7 +426,7 @@ void Winograd<F>::run_strip(const float* values, Index step, Index next, const f
   for (Index half = 0; half < kColumns; half += kLanes) {
     const Index first = strip * kColumns + half;
     if (first < y_.count)
-      finish(results + half, kColumns, place, block, first / kLanes, y, epilogue);
+      finish(results + half, {kColumns, place}, block, first / kLanes, y, epilogue);
   }
 }
 
@@ -424,31 +458,39 @@ void Winograd<F>::run_rows(const T* x, Index first, Index count, const float* we
               {0, 1, first / kOut + r, std::min(most, rows - r)}, epilogue, kSerially);
 }
 
-// D[k][strip][tile][column] of one group of kLanes channels of dy.
+// Transformed tiles of one group of kLanes channels of gradients of results.
 template <class F>
-void Winograd<F>::transform_gradient(const float* dy, const Block& block, Index group,
-                                  float* to) const {
-  const Index columns = tile_columns_ * kOut, count = tiles(block);
-  const Index place = results_step(count), halves = kColumns / kLanes;
-  to += group / halves * count * kColumns + group % halves * kLanes;
+void Winograd<F>::transform_gradient(const float* dy, PlaneSet planes, const Block& block,
+                                     Index group, Steps steps, float* to) const {
+  const Index columns = tile_columns_ * kOut;
   Vec* pixels = vectors(thread_scratch(Scratch::kImage, kOut * columns * kLanes));
   for (Index n = 0; n < block.images; ++n)
     for (Index r = 0; r < block.rows; ++r) {
-      const float* image = dy + (block.image + n) * y_.stride +
-                           group * kLanes * y_.height * y_.width;
+      const float* image = dy + (block.image + n) * planes.stride +
+                           group * kLanes * planes.height * planes.width;
       for (Index i = 0; i < kOut; ++i) {
         const Index at = (block.row + r) * kOut + i;
-        const bool inside = at < y_.height;
-        load_pixels(image + (inside ? at * y_.width : 0), y_.height * y_.width,
-                    y_.count - group * kLanes, inside ? y_.width : 0, 0, columns,
+        const bool inside = at < planes.height;
+        load_pixels(image + (inside ? at * planes.width : 0), planes.height * planes.width,
+                    planes.count - group * kLanes, inside ? planes.width : 0, 0, columns,
                     pixels + i * columns);
       }
-      for (Index c = 0; c < tile_columns_; ++c, to += kColumns) {
+      for (Index c = 0; c < tile_columns_; ++c, to += steps.tile) {
         Vec spread[kPlaces];
         transform<F::spread_results, kOut, kIn>(pixels + c * kOut, columns, spread);
-        for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * place) = spread[k];
+        for (Index k = 0; k < kPlaces; ++k) *vectors(to + k * steps.place) = spread[k];
       }
     }
+}
+
+// D[k][strip][tile][column] of one such group.
+template <class F>
+void Winograd<F>::transform_columns(const float* dy, const Block& block, Index group,
+                                    float* to) const {
+  constexpr Index halves = kColumns / kLanes;
+  const Index count = tiles(block);
+  transform_gradient(dy, y_, block, group, {kColumns, results_step(count)},
+                     to + group / halves * count * kColumns + group % halves * kLanes);
 }
 
 // Sums of products of values and gradients over a block, for channels [first, last) and one strip:
@@ -489,7 +531,7 @@ void Winograd<F>::learn_pieces(const float* x, const float* dy, float* dw) const
       float* gradients = thread_scratch(Scratch::kGradient, kPlaces * results_step(most_));
       for (Index g = 0; g < groups_; ++g)
         transform_values(x, block, g, values + g * count * kLanes);
-      for (Index g = 0; g < y_groups(); ++g) transform_gradient(dy, block, g, gradients);
+      for (Index g = 0; g < y_groups(); ++g) transform_columns(dy, block, g, gradients);
       for (Index part = 0; part < parts(); ++part)
         multiply_block(values, gradients, count, part % strips_, first_of(part), last_of(part),
                        sums + piece * size + part * kPartSize, b > first);
@@ -513,7 +555,7 @@ void Winograd<F>::learn_together(const float* x, const float* dy, float* dw) con
       if (task < groups_) {
         transform_values(x, block, task, values + task * count * kLanes);
       } else {
-        transform_gradient(dy, block, task - groups_, gradients);
+        transform_columns(dy, block, task - groups_, gradients);
       }
     });
     parallel(parts(), [&](Index part) {

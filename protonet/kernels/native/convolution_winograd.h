@@ -27,6 +27,13 @@ struct PlaneSet {
 // place k:
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
+//
+// Where windows do not leave the image, the gradient of x has more tiles than y. It is computed by
+// the transposed transforms then (`Tiles::kScattered`): x is the gradient of y, in tiles of
+// kOut x kOut, each of which adds to kIn x kIn values of y, the gradient of x; kernels are as in the
+// pass forward.
+enum class Tiles { kGathered, kScattered };
+
 template <class F>
 class Winograd final : public Way, public PackedWay, public LearnWay {
  public:
@@ -36,35 +43,39 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
     bool turned;
   };
 
-  Winograd(Index images, PlaneSet x, PlaneSet y, Tap pad, Weights weights)
+  Winograd(Index images, PlaneSet x, PlaneSet y, Tap pad, Weights weights,
+           Tiles kind = Tiles::kGathered)
       : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
-        tile_rows_((y.height + F::kOut - 1) / F::kOut),
-        tile_columns_((y.width + F::kOut - 1) / F::kOut),
+        scatters_(kind == Tiles::kScattered), tile_rows_(tiles_along(scatters_ ? x.height : y.height)),
+        tile_columns_(tiles_along(scatters_ ? x.width : y.width)),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
-        blocks_(grid_.blocks(images, kTiles)), learn_blocks_(grid_.blocks(images, learn_tiles())) {
-    if (goes_by_strips(images, x, y)) strip_blocks_ = grid_.blocks(images, kStripTiles);
+        blocks_(grid_.blocks(images, scatters_ ? std::max(kTiles, grid_.places() + 1) : kTiles)),
+        learn_blocks_(grid_.blocks(images, learn_tiles())) {
+    if (goes_by_strips(images, x, y, kind)) strip_blocks_ = grid_.blocks(images, kStripTiles);
     for (const Block& block : learn_blocks_) most_ = std::max(most_, tiles(block));
     pieces_ = small_sums() ? std::min<Index>(kPieces, learn_blocks_.size()) : 1;
   }
 
   // An estimate in cycles of a vector unit.
-  static double cycles(Index images, PlaneSet x, PlaneSet y) {
+  static double cycles(Index images, PlaneSet x, PlaneSet y, Tiles kind = Tiles::kGathered) {
     constexpr Index taps = F::kKernel * F::kKernel;
     const double pairs = static_cast<double>(x.count) * y.count;
     // Transformed weights that do not fit into the L2 cache are written to memory and read back.
-    const double travel = goes_by_strips(images, x, y)                ? 15
+    const double travel = goes_by_strips(images, x, y, kind)          ? 15
                           : pairs * 36 * sizeof(float) > 1 << 20 ? 90
                                                                       : 0;
-    return packed_cycles(images, x, y) + (1.5 * taps + travel) * pairs;
+    return packed_cycles(images, x, y, kind) + (24.0 / kLanes * taps + travel) * pairs;
   }
 
   // The same for weights that are transformed already.
-  static double packed_cycles(Index images, PlaneSet x, PlaneSet y) {
-    if (x.count < 16 || y.count < 16) return std::numeric_limits<double>::infinity();
-    const double tiles = static_cast<double>(images) * tiles_of(y);
+  static double packed_cycles(Index images, PlaneSet x, PlaneSet y, Tiles kind = Tiles::kGathered) {
+    const Index of_image = tiles_of(kind == Tiles::kGathered ? y : x);
+    if (x.count < 16 || y.count < 16 || (kind == Tiles::kScattered && of_image > kMostScattered))
+      return std::numeric_limits<double>::infinity();
+    const double tiles = static_cast<double>(images) * of_image;
     const double pairs = static_cast<double>(x.count) * y.count;
-    return 36 * tiles * pairs / 26 + 15 * tiles * (x.count + y.count);
+    return 36 * tiles * pairs / (1.08 * kProducts) + 240.0 / kLanes * tiles * (x.count + y.count);
   }
 
   void run(const float* x, const float* w, float* y, const Epilogue& epilogue) const override;
@@ -89,6 +100,8 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
  private:
   static constexpr Index kTiles = 28;  // per block: two panels
   static constexpr Index kBandTiles = kLanes == 16 ? 64 : kTiles;  // of run_rows, at a time
+  // Tiles of an image that is scattered to at most: its gradient stays in the L1 cache.
+  static constexpr Index kMostScattered = 64;
   static constexpr Index kStripTiles = 128;  // per block of run_strips; at most two blocks
   static constexpr Index kPieces = 8;
   // Channels of a strip whose transformed weights, or sums of them, stay in the L2 cache. From place
@@ -100,13 +113,12 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   static constexpr Index kOut = F::kOut, kKernel = F::kKernel, kTaps = kKernel * kKernel;
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
-  static Index tiles_of(PlaneSet y) {
-    return ((y.height + kOut - 1) / kOut) * ((y.width + kOut - 1) / kOut);
-  }
+  static Index tiles_along(Index side) { return (side + kOut - 1) / kOut; }
+  static Index tiles_of(PlaneSet y) { return tiles_along(y.height) * tiles_along(y.width); }
   // Whether weights are transformed a part at a time: they are many, and used for few tiles.
-  static bool goes_by_strips(Index images, PlaneSet x, PlaneSet y) {
+  static bool goes_by_strips(Index images, PlaneSet x, PlaneSet y, Tiles kind) {
     return winograd::kPlaces * x.count * y.count > 1 << 17 &&
-           images * tiles_of(y) <= 2 * kStripTiles;
+           images * tiles_of(kind == Tiles::kGathered ? y : x) <= 2 * kStripTiles;
   }
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
   // The stride from place k to place k + 1 of transformed values, results or gradients (of `tiles`
@@ -145,9 +157,17 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   void transform_values(const float* x, const Block& block, Index group, float* to) const;
   template <class T>
   void transform_pixels(const T* x, const Block& block, Index row, float* to) const;
-  void transform_gradient(const float* dy, const Block& block, Index group, float* to) const;
-  void finish(const float* results, Index width, Index place, const Block& block, Index group,
-              float* y, const Epilogue& epilogue) const;
+  // From tile to tile of what is written, and from place to place of a tile.
+  struct Steps {
+    Index tile, place;
+  };
+  void transform_gradient(const float* dy, PlaneSet planes, const Block& block, Index group,
+                          Steps steps, float* to) const;
+  void transform_columns(const float* dy, const Block& block, Index group, float* to) const;
+  void finish(const float* results, Steps steps, const Block& block, Index group, float* y,
+              const Epilogue& epilogue) const;
+  void finish_scattered(const float* results, Steps steps, const Block& block, Index group,
+                        float* y) const;
   template <class T>
   void finish_pixels(const float* results, const Block& block, Index row, T* y,
                      const EpilogueOf<T>& epilogue) const;
@@ -161,6 +181,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   PlaneSet x_, y_;
   Tap pad_;
   Weights weights_;
+  bool scatters_;
   Index tile_rows_, tile_columns_, groups_, strips_;
   Gather grid_;
   std::vector<Block> blocks_, learn_blocks_;

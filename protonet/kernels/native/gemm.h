@@ -19,6 +19,9 @@ constexpr Index kRows = 4, kVectors = 2;
 #endif
 constexpr Index kColumns = kVectors * kLanes;
 
+// Products in a cycle, as estimates count them: of a vector and a half.
+constexpr double kProducts = 1.5 * kLanes;
+
 // How many products are summed in registers. The sums of several chunks are added in memory: as two
 // levels of a sum, they lose fewer digits than one long one.
 constexpr Index kChunk = 64;

@@ -33,6 +33,19 @@ inline void spread_values(const Vec* d, Index step, Vec* to, Index to_step) {
   to[5 * to_step] = d1 - 2.5f * d3 + d5;
 }
 
+// B m: the transpose of spread_values.
+inline void gather_values(const Vec* m, Index step, Vec* to, Index to_step) {
+  const Vec m0 = m[0], m5 = m[5 * step];
+  const Vec near_even = m[step] + m[2 * step], near_odd = kNear * (m[step] - m[2 * step]);
+  const Vec far_even = m[3 * step] + m[4 * step], far_odd = kFar * (m[3 * step] - m[4 * step]);
+  to[0] = m0;
+  to[to_step] = m5 - 2.0f * near_odd - 0.5f * far_odd;
+  to[2 * to_step] = -2.5f * m0 - 2.0f * near_even - 0.5f * far_even;
+  to[3 * to_step] = near_odd + far_odd - 2.5f * m5;
+  to[4 * to_step] = m0 + near_even + far_even;
+  to[5 * to_step] = m5;
+}
+
 struct F43 {
   static constexpr Index kOut = 4, kKernel = 3;
 
