@@ -81,6 +81,12 @@ WINOGRAD = [
     (5, 100, 72, 1, (24, 25), (3, 3), (1, 1), (1, 1), (1, 1)),
     (2, 130, 140, 2, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
     (4, 64, 72, 1, (9, 10), (5, 5), (1, 1), (2, 2), (1, 1)),
+    # gradients that are scattered from tiles of the result: of whole images, and by parts too
+    (70, 20, 50, 1, (12, 12), (5, 5), (1, 1), (0, 0), (1, 1)),
+    (3, 36, 40, 2, (9, 8), (3, 3), (1, 1), (0, 0), (1, 1)),
+    (2, 24, 33, 1, (9, 11), (5, 5), (1, 1), (0, 1), (1, 1)),
+    (2, 70, 100, 1, (11, 12), (3, 3), (1, 1), (0, 0), (1, 1)),
+    (5, 100, 72, 1, (5, 4), (3, 3), (1, 1), (0, 0), (1, 1)),
 ]
 
 
@@ -168,8 +174,15 @@ def test_no_images_leave_the_gradient_of_the_weight(
 
 @pytest.mark.parametrize(
     ("channels", "size", "stride", "pad"),
-    [(40, 3, 2, 0), (40, 3, 1, 1), (150, 3, 1, 1), (40, 5, 1, 0), (3, 3, 2, 1), (40, 1, 1, 0)],
-    ids=["plain", "winograd", "winograd by strips", "scattered", "shallow", "single"],
+    [
+        pytest.param(40, 3, 2, 0, id="plain"),
+        pytest.param(40, 3, 1, 1, id="winograd"),
+        pytest.param(150, 3, 1, 1, id="winograd by strips"),
+        pytest.param(40, 5, 1, 0, id="winograd scattered"),
+        pytest.param(12, 5, 1, 0, id="scattered"),
+        pytest.param(3, 3, 2, 1, id="shallow"),
+        pytest.param(40, 1, 1, 0, id="single"),
+    ],
 )
 def test_the_number_of_threads_changes_no_bit(
     channels: int, size: int, stride: int, pad: int
