@@ -10,14 +10,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import _USE_C_DESCRIPTORS  # as modules of protoc ask
-from google.protobuf.descriptor_pool import Default
+from google.protobuf import descriptor as _descriptor
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.reflection import GeneratedProtocolMessageType
 
-DESCRIPTOR = Default().AddSerializedFile(Path(__file__).with_name("caffe.binpb").read_bytes())
+_SERIALIZED = Path(__file__).with_name("caffe.binpb").read_bytes()
+_COMPILED = getattr(_descriptor, "_message", None) if _descriptor._USE_C_DESCRIPTORS else None
+"""The compiled part of protobuf; None where it computes in plain Python. Its pool and its classes
+are asked for here directly: protobuf's own modules for that take 0.4 MiB.
+"""
+
+if _COMPILED is not None:
+    DESCRIPTOR: Any = _COMPILED.default_pool.AddSerializedFile(_SERIALIZED)
+else:
+    from google.protobuf.descriptor_pool import Default
+    from google.protobuf.message_factory import GetMessageClass
+
+    DESCRIPTOR = Default().AddSerializedFile(_SERIALIZED)
 
 
 def _enums() -> dict[str, Any]:
@@ -39,9 +48,9 @@ def __getattr__(name: str) -> Any:
     if name not in DESCRIPTOR.message_types_by_name:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     descriptor = DESCRIPTOR.message_types_by_name[name]
-    if _USE_C_DESCRIPTORS:
+    if _COMPILED is not None:
         told = {"DESCRIPTOR": descriptor, "__module__": __name__}
-        made = GeneratedProtocolMessageType(name, (Message,), told)
+        made = _COMPILED.MessageMeta(name, (Message,), told)
     else:  # protobuf in plain Python needs those of all fields first
         made = GetMessageClass(descriptor)
     globals()[name] = made

@@ -99,7 +99,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
 
  private:
   static constexpr Index kTiles = 28;  // per block: two panels
-  static constexpr Index kBandTiles = kLanes == 16 ? 64 : kTiles;  // of run_rows, at a time
+  static constexpr Index kBandTiles = kLanes == 16 ? 64 : 16;  // of run_rows, at a time
   // Tiles of an image that is scattered to at most: its gradient stays in the L1 cache.
   static constexpr Index kMostScattered = 64;
   static constexpr Index kStripTiles = 128;  // per block of run_strips; at most two blocks
