@@ -24,7 +24,7 @@ from protonet.ranks.communicator import Part
 
 if TYPE_CHECKING:
     from protonet.kernels.int8 import Coding
-    from protonet.layers.separable import AtOnce
+    from protonet.layers.at_once import AtOnce
 
 StepCalls = tuple[int, list[Call]]
 """The index of a step and the calls that compute it: the layer's, between the casts of its

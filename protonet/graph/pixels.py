@@ -14,11 +14,12 @@ import numpy as np
 
 from protonet.blob import Pixels
 from protonet.device import Device
+from protonet.graph.chains import Chains, convolution
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan, Step
 from protonet.graph.pooled import pooled
-from protonet.graph.separable import separable
 from protonet.graph.types import Types
+from protonet.kernels.convolution import DEPTHWISE
 from protonet.kernels.kernel import processor_of
 from protonet.kernels.pixels import NativeConvolvePixels, can_hold_pixels
 from protonet.layers.base import Kind
@@ -55,9 +56,19 @@ def with_pixels(plan: Plan, device: Device, types: Types, *, keep_weights: bool)
             steps[index] = frozenset([*reads, *added, *writes])
             pixels.update(top for top in writes if top not in fixed)
     found = replace(types, pixels=frozenset(pixels), in_pixels=steps)
-    chains = separable(plan, found)
+    chains = _separable(plan, found)
     taken = {index for chain in chains.values() for index in chain}
     return replace(found, chains={**chains, **pooled(plan, found, taken)})
+
+
+def _separable(plan: Plan, types: Types) -> Chains:
+    """The chains of depthwise separable convolutions."""
+    shapes = (convolution(plan, types, index) for index in range(len(plan.steps)))
+    if not any(shape is not None and DEPTHWISE.holds(shape[2], shape[4]) for shape in shapes):
+        return {}
+    from protonet.graph.separable import separable  # for nets with such layers only
+
+    return separable(plan, types)
 
 
 def form_of(types: Types, index: int, step: Step) -> Pixels:

@@ -1,7 +1,7 @@
 """Which convolutions over pixels are computed at once with the pooling of their results.
 
-As of ``graph.separable``: what is between them has no memory, and all run when the last does. A
-ReLU behind a pooling of maxima is computed with it.
+What is between them has no memory, and all run when the last does. A ReLU behind a pooling of
+maxima is computed with it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protonet.graph.chains import Chains, behind, convolution, is_alone
 from protonet.graph.plan import Plan
-from protonet.graph.separable import Chains, behind, convolution, is_alone
 from protonet.graph.types import Types
 from protonet.kernels.pooled import pools_well
 from protonet.layers.base import Kind

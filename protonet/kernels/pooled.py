@@ -16,11 +16,11 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
+from protonet.kernels.bands import overlaps_little
 from protonet.kernels.convolution import ConvolutionShape, Stage
 from protonet.kernels.kernel import Call, Condition, Kernel
 from protonet.kernels.pixels import NEEDS, AveragePoolPixels, ConvolvePixels, MaxPoolPixels
 from protonet.kernels.pooling import native_windows
-from protonet.kernels.separable import overlaps_little
 from protonet.kernels.windows import MODEST, Windows
 
 _FEW = 256

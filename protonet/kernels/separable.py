@@ -17,28 +17,17 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
+from protonet.kernels.bands import overlaps_little
 from protonet.kernels.convolution import DEPTHWISE, ConvolutionShape, Stage
 from protonet.kernels.kernel import STORED, Call, Condition, Kernel
-from protonet.kernels.pixels import NEEDS, ConvolvePixels, by_tiles, distance
-from protonet.kernels.windows import Windows
+from protonet.kernels.pixels import NEEDS, ConvolvePixels, distance
 
-_RECOMPUTED = 0.08
-"""The part of the rows under windows that may be computed by two threads."""
 _FEW = 128
 """Places of fewer are shared out over threads by their outputs."""
 _LIGHT = 1 << 15
 """Weights that are read over and over at no cost."""
 _APART = 512
 """Pixels are copied where their channels are a multiple of this."""
-
-
-def is_of(dtype: np.dtype[Any], shape: ConvolutionShape) -> bool:
-    """Whether rows of images of a type can be computed where they lie: of bfloat16, channels are
-    read in pairs, and by vectors, not by tiles, which take places of whole images.
-    """
-    if dtype.itemsize == 2:
-        return not (by_tiles(dtype) or shape[2] % 2)
-    return dtype == np.float32
 
 
 def is_pointwise(shape: ConvolutionShape) -> bool:
@@ -71,22 +60,6 @@ def expands_well(expand: ConvolutionShape, depthwise: ConvolutionShape) -> bool:
     """Whether few rows before a depthwise convolution are computed twice."""
     windows, items, *_ = depthwise
     return expand[2] % _APART > 0 and overlaps_little(windows, items)
-
-
-def overlaps_little(windows: Windows, items: int) -> bool:
-    """Whether few rows under windows are computed twice, since two threads need them."""
-    twice = (_parts(items) - 1) * max(0, windows.kernel[0] - windows.stride[0])
-    return twice <= _RECOMPUTED * windows.inputs[0]
-
-
-def _parts(items: int) -> int:
-    """Into how many parts threads divide an image, so that they idle for less than a tenth of the
-    time (``parts_of`` in ``pool.h``).
-    """
-    threads, parts = native.threads(), 1
-    while parts < 2 * threads and 10 * items * parts < 9 * threads * -(-items * parts // threads):
-        parts += 1
-    return parts
 
 
 class SeparablePixels(Kernel):

@@ -7,10 +7,10 @@ from typing import Any
 
 from protonet.blob import Array
 from protonet.kernels.pooled import PooledPixels
+from protonet.layers.at_once import AtOnce
 from protonet.layers.base import Layer
 from protonet.layers.convolution import Convolution
 from protonet.layers.pooling import Pooling
-from protonet.layers.separable import AtOnce
 
 
 class Pooled(AtOnce):

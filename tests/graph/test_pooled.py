@@ -12,10 +12,12 @@ import pytest
 from protonet.device import Device
 from protonet.graph import pixels
 from protonet.graph.net import Net
-from protonet.kernels import native
 from protonet.layers.pooling import Pooling
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
+from tests.graph.pixel_nets import chains, net_of, two_threads
+
+__all__ = ["two_threads"]
 
 NET = """
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 40 dim: 40 } } }
@@ -33,23 +35,6 @@ layer { name: "answer" type: "InnerProduct" bottom: "mean" top: "answer"
   inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
 """
 FIRST, LAST = ("one", "max", "relu"), ("two", "mean")
-
-
-@pytest.fixture(autouse=True)
-def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not native.has("avx2"):
-        pytest.skip("this processor has no avx2")
-    monkeypatch.setattr(native, "threads", lambda: 2)
-
-
-def net_of(text: str, **more: Any) -> Net:
-    plan = plan_of(text, phase=TEST)
-    return Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True, **more)
-
-
-def chains(net: Net) -> list[tuple[str, ...]]:
-    found = net.layout.types.chains.values()
-    return [tuple(net.plan.steps[index].name for index in chain) for chain in found]
 
 
 def answer(net: Net) -> np.ndarray:

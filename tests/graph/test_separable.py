@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from protonet.device import Device
-from protonet.graph import pixels
+from protonet.graph import separable
 from protonet.graph.net import Net
 from protonet.kernels import native
 from protonet.layers.convolution import Convolution
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
+from tests.graph.pixel_nets import chains, net_of, two_threads
+
+__all__ = ["two_threads"]
 
 CONVOLUTION = """
 layer {{ name: "{0}" type: "Convolution" bottom: "{1}" top: "{0}"
@@ -53,21 +56,8 @@ NET = (
 FIRST = [("one/expand", "one/dw", "one/project"), ("two/expand", "two/dw", "two/project")]
 
 
-@pytest.fixture(autouse=True)
-def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not native.has("avx2"):
-        pytest.skip("this processor has no avx2")
-    monkeypatch.setattr(native, "threads", lambda: 2)
-
-
-def net_of(text: str, items: int = 1, **more: Any) -> Net:
-    plan = plan_of(text.replace("dim: 1 dim: 3", f"dim: {items} dim: 3"), phase=TEST)
-    return Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True, **more)
-
-
-def chains(net: Net) -> list[tuple[str, ...]]:
-    found = net.layout.types.chains.values()
-    return [tuple(net.plan.steps[index].name for index in chain) for chain in found]
+def with_items(items: int) -> str:
+    return NET.replace("dim: 1 dim: 3", f"dim: {items} dim: 3")
 
 
 def answer(net: Net, items: int = 1) -> np.ndarray:
@@ -82,11 +72,11 @@ def answer(net: Net, items: int = 1) -> np.ndarray:
 def test_answers_are_those_of_one_after_another(
     items: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    net = net_of(NET, items)
+    net = net_of(with_items(items))
     assert chains(net) == FIRST
     found = answer(net, items)
-    monkeypatch.setattr(pixels, "separable", lambda plan, types: {})
-    apart = net_of(NET, items)
+    monkeypatch.setattr(separable, "separable", lambda plan, types: {})
+    apart = net_of(with_items(items))
     assert chains(apart) == []
     np.testing.assert_array_equal(found, answer(apart, items))
     assert np.abs(found).max() > 0.1
@@ -100,7 +90,7 @@ def test_what_is_between_has_no_memory() -> None:
 
 
 def test_other_batches_keep_their_chains() -> None:
-    net = net_of(NET, 3)
+    net = net_of(with_items(3))
     whole = answer(net, 3)
     net.reshape({"x": (1, 3, 32, 32)})
     net.inputs["x"].data[...] = np.random.default_rng(0).normal(size=(3, 3, 32, 32))[1:2]
@@ -146,7 +136,7 @@ def test_chains_of_bfloat16() -> None:
     """Where vectors compute: the same answers as in float32, within what is rounded."""
     if not native.has("avx512_bf16") or native.has("amx_bf16"):
         pytest.skip("this processor has no such vectors, or tiles")
-    net, wide = net_of(NET, 3, precision=type_of("bfloat16")), net_of(NET, 3)
+    net, wide = net_of(with_items(3), precision=type_of("bfloat16")), net_of(with_items(3))
     assert chains(net) == FIRST
     wanted = answer(wide, 3)
     bound = 0.02 * np.abs(wanted).max()

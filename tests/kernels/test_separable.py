@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from protonet.kernels import native
+from protonet.kernels.bands import fits_bands
 from protonet.kernels.convolution import ConvolutionShape, Stage
 from protonet.kernels.pixels import ConvolvePixels, distance, planes_of
 from protonet.kernels.separable import (
     SeparablePixels,
     expands_well,
-    is_of,
     is_pointwise,
     is_rolled,
     projects_well,
@@ -93,7 +93,7 @@ def vectors() -> Any:
 def test_at_once_as_one_after_another(case: Any, dtype: Any) -> None:
     """The same bits as the tuned kernels of each, and close to the definition."""
     shapes = shapes_of(case)
-    if not all(is_of(np.dtype(dtype), each) for each in shapes):
+    if not all(fits_bands(np.dtype(dtype), each) for each in shapes):
         pytest.skip("channels that are not read in pairs")
     stages, (windows, items, channels, *_) = stages_of(shapes), shapes[0]
     shape = (items, case[-1], *shapes[-1][0].outputs)
@@ -147,16 +147,6 @@ def test_which_convolutions_these_are() -> None:
     assert is_rolled(depthwise)
     assert not is_rolled((*depthwise[:3], 64, 32)), "two outputs a channel"
     assert not is_rolled(project)
-
-
-def test_of_which_types() -> None:
-    depthwise = shapes_of((1, 0, 32, (28, 28), (1, 1), (1, 1), 16))[0]
-    odd = shapes_of((1, 0, 33, (28, 28), (1, 1), (1, 1), 16))[0]
-    floats = np.dtype(np.float32)
-    assert is_of(floats, depthwise)
-    assert is_of(floats, odd)
-    assert is_of(BF16, depthwise) is not native.has("amx_bf16")
-    assert not is_of(BF16, odd), "not in pairs"
 
 
 def test_when_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
