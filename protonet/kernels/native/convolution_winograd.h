@@ -18,6 +18,13 @@ struct PlaneSet {
   Index at(Index channel, Index y, Index x) const { return (y * width + x) * pixel + channel; }
 };
 
+// Of a gradient: values of tiles that overlap are read, or values of tiles are added where these
+// overlap. Where windows do not leave the image, the gradient of its values has more tiles of its
+// own than the results have. Scattered, by the transposed transforms, it takes as many as these: x
+// is the gradient of the results then, in tiles of kOut x kOut, and y that of the values, to kIn x
+// kIn of which each tile adds; kernels are those of the pass forward.
+enum class Tiles { kGathered, kScattered };
+
 // y[n][m] = sum over c of w[m][c] correlated with x[n][c], zero-padded.
 //
 // Uses the transforms F (of winograd.h), with `pad` zeros around x.
@@ -27,13 +34,6 @@ struct PlaneSet {
 // place k:
 //   values  V[k][channel group][tile][lane]     weights U[k][strip][channel][column]
 //   results R[k][tile][strip, column]
-//
-// Where windows do not leave the image, the gradient of x has more tiles than y. It is computed by
-// the transposed transforms then (`Tiles::kScattered`): x is the gradient of y, in tiles of
-// kOut x kOut, each of which adds to kIn x kIn values of y, the gradient of x; kernels are as in the
-// pass forward.
-enum class Tiles { kGathered, kScattered };
-
 template <class F>
 class Winograd final : public Way, public PackedWay, public LearnWay {
  public:
@@ -46,7 +46,8 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   Winograd(Index images, PlaneSet x, PlaneSet y, Tap pad, Weights weights,
            Tiles kind = Tiles::kGathered)
       : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
-        scatters_(kind == Tiles::kScattered), tile_rows_(tiles_along(scatters_ ? x.height : y.height)),
+        scatters_(kind == Tiles::kScattered),
+        tile_rows_(tiles_along(scatters_ ? x.height : y.height)),
         tile_columns_(tiles_along(scatters_ ? x.width : y.width)),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
@@ -62,9 +63,9 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
     constexpr Index taps = F::kKernel * F::kKernel;
     const double pairs = static_cast<double>(x.count) * y.count;
     // Transformed weights that do not fit into the L2 cache are written to memory and read back.
-    const double travel = goes_by_strips(images, x, y, kind)          ? 15
+    const double travel = goes_by_strips(images, x, y, kind)     ? 15
                           : pairs * 36 * sizeof(float) > 1 << 20 ? 90
-                                                                      : 0;
+                                                                 : 0;
     return packed_cycles(images, x, y, kind) + (24.0 / kLanes * taps + travel) * pairs;
   }
 
