@@ -1,4 +1,6 @@
-"""What all tests share: GPU tests are skipped where there is no GPU."""
+"""What all tests share: GPU tests are skipped where there is no GPU, and long tests begin first, so
+that no worker waits for the last of them.
+"""
 
 from __future__ import annotations
 
@@ -22,3 +24,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if why:
         for item in gpu:
             item.add_marker(pytest.mark.skip(reason=why))
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

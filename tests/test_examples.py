@@ -364,6 +364,7 @@ def test_autoencoder_learns_to_give_images_back(tmp_path: Path) -> None:
     assert 0 <= answer.outputs["pixels"].min() <= answer.outputs["pixels"].max() <= 1
 
 
+@pytest.mark.long
 def test_the_detector_finds_shapes(tmp_path: Path) -> None:
     """What its page promises: with the settings there, most of the shapes and little else."""
     data = tmp_path / "data"
@@ -385,6 +386,7 @@ def test_the_detector_finds_shapes(tmp_path: Path) -> None:
     assert sorted(found[:, 1].tolist()) == sorted(each["label"] for each in truths)
 
 
+@pytest.mark.long
 def test_detectnet_finds_shapes(tmp_path: Path) -> None:
     """What its page promises, of the same images with their boxes in DIGITS' form."""
     data = tmp_path / "data"

@@ -36,6 +36,7 @@ def run(folder: Path, command: str, *more: str) -> str:
     return outcome.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "epochs"), [("u_net", 5), ("fcn", 6)])
 def test_an_example_learns_to_a_mean_iou_above_0_9(folder: Path, name: str, epochs: int) -> None:
     """In fewer epochs than on the page, to save time."""

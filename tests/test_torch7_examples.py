@@ -89,6 +89,7 @@ def test_a_small_one_learns_its_images(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "original.lua").read_text() == text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "weights"), [("alexnet", 1.0), ("googlenet", 1.3)])
 def test_a_large_one_begins_at_chance(name: str, weights: float, tmp_path: Path) -> None:
     db = write(tmp_path / "db", images_of(name, 4), [0, 1, 2, 3])

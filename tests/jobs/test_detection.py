@@ -113,6 +113,7 @@ def one_layer(run: RunDirectory) -> NetDefinition:
     return definition.with_layers([layer], [()])
 
 
+@pytest.mark.long
 def test_a_resumed_detector_ends_with_the_same_bits(shapes: Path, tmp_path: Path) -> None:
     """With augmentation, and after the run and its files have moved."""
     text = OWN + DETECTOR

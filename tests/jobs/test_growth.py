@@ -6,6 +6,8 @@ import gc
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from protonet.data.create import create_gradients
 from protonet.jobs.run.settings import RunSettings
 from protonet.jobs.training.start import start
@@ -13,16 +15,17 @@ from protonet.proto.text import Source, read_net
 from protonet.train.trainer import Trainer
 
 NET = Path(__file__).parents[2] / "examples" / "prototxt" / "gradients" / "net.prototxt"
-FIRST, LAST = 1000, 4000
+FIRST, LAST = 1000, 2000
 MOST = 100
 """Bytes an iteration: the curves of loss.png still fill up, to their bounded length."""
 
 
+@pytest.mark.long
 def test_a_training_holds_no_more_after_many_iterations(tmp_path: Path) -> None:
     create_gradients(tmp_path / "data", 20, 16, 2000, 10, seed=1)
     data = tmp_path / "data"
     settings = RunSettings(
-        data=data / "train_images", labels=data / "train_labels", batch_size=10, epochs=20,
+        data=data / "train_images", labels=data / "train_labels", batch_size=10, epochs=10,
         val_data=data / "val_images", val_labels=data / "val_labels",
         out=tmp_path / "run", lr_policy="fixed",
     )  # fmt: skip

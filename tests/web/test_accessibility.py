@@ -67,6 +67,7 @@ def test_no_serious_fault_of_the_explorer(walker: Walker) -> None:
     assert faults(walker.page) == []
 
 
+@pytest.mark.long
 def test_no_serious_fault_of_any_form_of_a_data_set(walker: Walker) -> None:
     walker.goto("/datasets/new")
     for name in [*FORMS][1:]:  # the first is there when the page opens

@@ -14,6 +14,7 @@ import pytest
 from tests.web.browser import ROOT, awaited, served
 
 
+@pytest.mark.long
 def test_fifty_clients_and_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     page_load = importlib.import_module("page_load")

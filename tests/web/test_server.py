@@ -102,6 +102,7 @@ def test_a_training_that_is_killed_is_told_of_and_resumed(tmp_path: Path) -> Non
         site.wait(job, "abort")
 
 
+@pytest.mark.long
 def test_twenty_jobs_at_once_end_in_their_order(server: Served) -> None:
     form = {"name": "many", "network": NET, "dataset": server.dataset, "epochs": 1,
             "lrs": [0.001 * n for n in range(1, 11)], "batch_sizes": [8, 16]}  # fmt: skip

@@ -16,6 +16,7 @@ LUA = (ROOT / "examples" / "torch7" / "gradients" / "net.lua").read_text()
 WRONG = NET.replace("num_output", "num_outputs")
 
 
+@pytest.mark.long
 def test_from_an_empty_folder_to_the_vector(browser: Any, tmp_path: Path, pictures: Path) -> None:
     with served(tmp_path / "work") as (address, _):
         walker = Walker(browser, address, pictures)

@@ -130,6 +130,7 @@ def test_random_numbers_belong_to_the_item(folder: Path) -> None:
             assert ours["outputs"] == pytest.approx(alone["outputs"], rel=1e-5)
 
 
+@pytest.mark.long
 def test_pairs_of_images_are_shared_out(tmp_path: Path) -> None:
     """The ignored pixels of each rank are another number."""
     random = np.random.default_rng(0)
@@ -179,6 +180,7 @@ def test_a_new_length_holds_on_all_ranks(folder: Path) -> None:
     assert (folder / "net_iter_120.caffemodel").exists()
 
 
+@pytest.mark.long
 def test_a_rank_with_other_data_or_another_version_is_refused(folder: Path) -> None:
     """What one rank sees is compared with what rank 0 has told."""
     run = RunDirectory(trained(folder, 1, "random"))

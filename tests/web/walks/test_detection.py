@@ -7,12 +7,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.web.browser import ROOT
 from tests.web.walks.steps import make_dataset, train, walking
 
 NET = (ROOT / "examples" / "prototxt" / "shapes" / "net.prototxt").read_text()
 
 
+@pytest.mark.long
 def test_from_nothing_to_boxes(browser: Any, tmp_path: Path, pictures: Path) -> None:
     with walking(browser, tmp_path / "work", pictures) as walker:
         page = walker.page
