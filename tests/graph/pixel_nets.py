@@ -8,6 +8,7 @@ import pytest
 
 from protonet.device import Device
 from protonet.graph.net import Net
+from protonet.graph.plan import Plan
 from protonet.kernels import native
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
@@ -23,7 +24,11 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def net_of(text: str, **more: Any) -> Net:
     """For inference."""
-    plan = plan_of(text, phase=TEST)
+    return answering(plan_of(text, phase=TEST), **more)
+
+
+def answering(plan: Plan, **more: Any) -> Net:
+    """Of a plan for inference."""
     return Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True, **more)
 
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protonet.device import Device
 from protonet.graph import pixels
 from protonet.graph.net import Net
 from protonet.layers.pooling import Pooling
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
-from tests.graph.pixel_nets import chains, net_of, two_threads
+from tests.graph.pixel_nets import answering, chains, net_of, two_threads
 
 __all__ = ["two_threads"]
 
@@ -96,5 +95,5 @@ def test_layers_that_compute_in_another_way_are_no_chain() -> None:
     plan = plan_of(NET, phase=TEST)
     (own,) = (step.layer for step in plan.steps if step.name == "max")
     own.__class__ = Twice
-    net = Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True)
+    net = answering(plan)
     assert chains(net) == [LAST]

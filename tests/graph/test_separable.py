@@ -15,7 +15,7 @@ from protonet.layers.convolution import Convolution
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST
 from tests.graph.nets import plan_of
-from tests.graph.pixel_nets import chains, net_of, two_threads
+from tests.graph.pixel_nets import answering, chains, net_of, two_threads
 
 __all__ = ["two_threads"]
 
@@ -107,7 +107,7 @@ def test_values_that_others_see_are_stored() -> None:
     assert chains(net_of(shown)) == [FIRST[0][1:], FIRST[1]]
     plan = plan_of(NET, phase=TEST)
     plan = plan.keeping(value for value in plan.values if value.name == "one/dw")
-    net = Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True)
+    net = answering(plan)
     assert chains(net) == FIRST[1:]
 
 
@@ -128,7 +128,7 @@ def test_layers_that_compute_in_another_way_are_no_chain() -> None:
     plan = plan_of(NET, phase=TEST)
     (own,) = (step.layer for step in plan.steps if step.name == "two/dw")
     own.__class__ = Twice
-    net = Net(plan, Device(), seed=3, gradients=False, packed=True, keep_weights=True)
+    net = answering(plan)
     assert chains(net) == FIRST[:1]
 
 

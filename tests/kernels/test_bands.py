@@ -8,15 +8,13 @@ import pytest
 from protonet.kernels import native
 from protonet.kernels.bands import fits_bands, overlaps_little
 from protonet.kernels.convolution import ConvolutionShape
-from protonet.kernels.windows import Windows
+from protonet.kernels.windows import Windows, window_outputs
 from protonet.precision import type_of
 
 
 def windows(side: int, kernel: int, stride: int) -> Windows:
-    places = (side - kernel) // stride + 1
-    return Windows(
-        (side, side), (kernel, kernel), (stride, stride), (0, 0), (1, 1), (places, places)
-    )
+    geometry = (side, side), (kernel, kernel), (stride, stride), (0, 0), (1, 1)
+    return Windows(*geometry, window_outputs(*geometry))
 
 
 def test_of_which_types() -> None:

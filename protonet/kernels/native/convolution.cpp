@@ -142,20 +142,15 @@ class Convolution {
       if (pays) take_forward(way);
       if (pays_packed) packed_ = std::move(way);
     }
-    const double gathered = Fast::cycles(s_.images, y, x);
-    if (gathered < backward_cycles_) {
-      backward_cycles_ = gathered;
-      backward_ = std::make_shared<Fast>(
-          s_.images, y, x, Tap{kernel - 1 - s_.pad.y, kernel - 1 - s_.pad.x},
-          typename Fast::Weights{size, size * x.count, true});
-    }
-    const double scattered = Fast::cycles(s_.images, y, x, Tiles::kScattered);
-    if (scattered < backward_cycles_) {
-      backward_cycles_ = scattered;
-      backward_ = std::make_shared<Fast>(s_.images, y, x, s_.pad,
-                                         typename Fast::Weights{size, size * x.count, false},
-                                         Tiles::kScattered);
-    }
+    const auto go_back = [&](Tiles kind, Tap pad, bool turned) {
+      const double cycles = Fast::cycles(s_.images, y, x, kind);
+      if (cycles >= backward_cycles_) return;
+      backward_cycles_ = cycles;
+      backward_ = std::make_shared<Fast>(s_.images, y, x, pad,
+                                         typename Fast::Weights{size, size * x.count, turned}, kind);
+    };
+    go_back(Tiles::kGathered, {kernel - 1 - s_.pad.y, kernel - 1 - s_.pad.x}, true);
+    go_back(Tiles::kScattered, s_.pad, false);
   }
 
   ConvolutionShape s_;

@@ -47,8 +47,8 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
            Tiles kind = Tiles::kGathered)
       : images_(images), x_(x), y_(y), pad_(pad), weights_(weights),
         scatters_(kind == Tiles::kScattered),
-        tile_rows_(tiles_along(scatters_ ? x.height : y.height)),
-        tile_columns_(tiles_along(scatters_ ? x.width : y.width)),
+        tile_rows_(tiles_along(tiled(x, y, kind).height)),
+        tile_columns_(tiles_along(tiled(x, y, kind).width)),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
         blocks_(grid_.blocks(images, scatters_ ? std::max(kTiles, grid_.places() + 1) : kTiles)),
@@ -71,7 +71,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
 
   // The same for weights that are transformed already.
   static double packed_cycles(Index images, PlaneSet x, PlaneSet y, Tiles kind = Tiles::kGathered) {
-    const Index of_image = tiles_of(kind == Tiles::kGathered ? y : x);
+    const Index of_image = tiles_of(tiled(x, y, kind));
     if (x.count < 16 || y.count < 16 || (kind == Tiles::kScattered && of_image > kMostScattered))
       return std::numeric_limits<double>::infinity();
     const double tiles = static_cast<double>(images) * of_image;
@@ -115,11 +115,15 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   static Index tiles_along(Index side) { return (side + kOut - 1) / kOut; }
+  // The planes of which tiles of kOut x kOut are taken.
+  static PlaneSet tiled(PlaneSet x, PlaneSet y, Tiles kind) {
+    return kind == Tiles::kGathered ? y : x;
+  }
   static Index tiles_of(PlaneSet y) { return tiles_along(y.height) * tiles_along(y.width); }
   // Whether weights are transformed a part at a time: they are many, and used for few tiles.
   static bool goes_by_strips(Index images, PlaneSet x, PlaneSet y, Tiles kind) {
     return winograd::kPlaces * x.count * y.count > 1 << 17 &&
-           images * tiles_of(kind == Tiles::kGathered ? y : x) <= 2 * kStripTiles;
+           images * tiles_of(tiled(x, y, kind)) <= 2 * kStripTiles;
   }
   Index tiles(const Block& block) const { return block.images * block.rows * tile_columns_; }
   // The stride from place k to place k + 1 of transformed values, results or gradients (of `tiles`
