@@ -62,12 +62,12 @@ class LazyGpu(Device):
     def pinned(self, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
         return np.empty(shape, dtype)
 
-    def Stream(self, non_blocking: bool) -> LazyStream:  # noqa: N802
+    def Stream(self, non_blocking: bool) -> LazyStream:
         assert non_blocking
         self.streams.append(LazyStream())
         return self.streams[-1]
 
-    def Event(self, block: bool = False, disable_timing: bool = False) -> LazyEvent:  # noqa: N802
+    def Event(self, block: bool = False, disable_timing: bool = False) -> LazyEvent:
         return LazyEvent(self.main)
 
     def get_current_stream(self) -> LazyStream:

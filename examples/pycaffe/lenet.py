@@ -9,8 +9,8 @@ import tempfile
 import numpy as np
 
 import protonet.pycaffe as caffe
-from protonet.pycaffe import layers as L  # noqa: N812
-from protonet.pycaffe import params as P  # noqa: N812
+from protonet.pycaffe import layers as L
+from protonet.pycaffe import params as P
 
 
 def lenet(source, batch_size):

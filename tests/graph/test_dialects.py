@@ -31,7 +31,7 @@ layer { bottom: "pool1_D" top: "conv1_D" name: "conv1_D" type: "Convolution"
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv1_D" bottom: "label" top: "loss"
   softmax_param { engine: CAFFE } loss_param { weight_by_label_freqs: true ignore_label: 2
   class_weighting: 0.2595 class_weighting: 4.5640 class_weighting: 0.1417 } }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 PSPNET = """
 name: "pspnet"
@@ -50,7 +50,7 @@ layer { name: "score" type: "Convolution" bottom: "concat" top: "score" convolut
 layer { name: "large" type: "Interp" bottom: "score" top: "large" interp_param { zoom_factor: 2 } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "large" bottom: "label" top: "loss"
   loss_param { ignore_label: 2 normalization: PRE_FIXED pre_fixed_normalizer: 100 } }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 DECONVNET = """
 name: "deconvnet"
@@ -69,7 +69,7 @@ layers { bottom: 'unpool1' top: 'deconv1' name: 'deconv1' type: DECONVOLUTION
   convolution_param { num_output: 3 pad: 1 kernel_size: 3 weight_filler { type: "gaussian" std: 0.1 } } }
 layers { name: "crop" type: CROP bottom: "deconv1" bottom: "data" top: "crop" }
 layers { name: "loss" type: SOFTMAX_LOSS bottom: "crop" bottom: "label" top: "loss" }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 C3D = """
 name: "c3d"
@@ -83,7 +83,7 @@ layers { name: "pool1" type: POOLING3D bottom: "conv1a" top: "pool1"
   pooling_param { pool: MAX kernel_size: 2 kernel_depth: 1 stride: 2 temporal_stride: 1 } }
 layers { name: "fc" type: INNER_PRODUCT bottom: "pool1" top: "fc" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layers { name: "loss" type: SOFTMAX_LOSS bottom: "fc" bottom: "label" top: "loss" }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 VIDEO_CAFFE = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 8 dim: 10 } } }
@@ -95,7 +95,7 @@ layer { name: "pool1" type: "NdPooling" bottom: "conv1a" top: "pool1" pooling_pa
   kernel_shape { dim: 1 dim: 2 dim: 2 } stride_shape { dim: 1 dim: 2 dim: 2 } } }
 layer { name: "fc" type: "InnerProduct" bottom: "pool1" top: "fc" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 NETS = {
     "segnet": (SEGNET.replace("MODE", ""), "conv1_D", (2, 3, 9, 12)),

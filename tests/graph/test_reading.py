@@ -15,7 +15,7 @@ layer { name: "c" type: "Convolution" bottom: "r" top: "c" convolution_param { n
 layer { name: "e" type: "Accuracy" bottom: "r" top: "e" }
 layer { name: "t" type: "TanH" bottom: "r" top: "c" }
 layer { name: "l" type: "SoftmaxWithLoss" bottom: "cc" bottom: "label" top: "loss" }
-"""  # noqa: E501
+"""  # noqa: E501 - a layer a line
 
 
 def told(text: str, *given: str) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import protonet.pycaffe as caffe
-from protonet.pycaffe import layers as L  # noqa: N812
+from protonet.pycaffe import layers as L
 from protonet.pycaffe.coord_map import (
     AxisMismatchException,
     UndefinedMapException,

@@ -7,8 +7,8 @@ from google.protobuf import text_format
 
 import protonet.pycaffe as caffe
 from protonet.proto.caffe_pb2 import NetParameter
-from protonet.pycaffe import layers as L  # noqa: N812
-from protonet.pycaffe import params as P  # noqa: N812
+from protonet.pycaffe import layers as L
+from protonet.pycaffe import params as P
 
 
 def test_a_net_is_the_text_that_one_would_write() -> None:

@@ -41,13 +41,13 @@ class EmulatedNccl:
     def get_unique_id(self) -> bytes:
         return bytes(range(128))
 
-    def groupStart(self) -> None:  # noqa: N802
+    def groupStart(self) -> None:
         return
 
-    def groupEnd(self) -> None:  # noqa: N802
+    def groupEnd(self) -> None:
         self.comm.swap()
 
-    def NcclCommunicator(self, size: int, known: bytes, rank: int) -> Any:  # noqa: N802
+    def NcclCommunicator(self, size: int, known: bytes, rank: int) -> Any:
         assert len(known) == 128
         self.comm = _Comm(self, size, rank)
         return self.comm
@@ -62,7 +62,7 @@ class _Comm:
         self._sends: list[tuple[int, int, int]] = []
         self._receives: list[tuple[int, int, int, int]] = []
 
-    def allReduce(  # noqa: N802
+    def allReduce(
         self, send: int, receive: int, count: int, kind: int, operation: int, stream: int
     ) -> None:
         assert (send, operation) == (receive, 0), "in place, and a sum"
@@ -84,9 +84,7 @@ class _Comm:
 
         self._begin("broadcast", count, stream, work)
 
-    def allGather(  # noqa: N802
-        self, send: int, receive: int, count: int, kind: int, stream: int
-    ) -> None:
+    def allGather(self, send: int, receive: int, count: int, kind: int, stream: int) -> None:
         def work() -> None:
             array = array_at(receive, count * self._comm.size, TYPES[kind])
             array[...] = np.concatenate(self._comm.allgather(array_at(send, count, TYPES[kind])))

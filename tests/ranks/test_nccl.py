@@ -55,13 +55,13 @@ class Recorded:
     def get_unique_id(self) -> bytes:
         return bytes(128)
 
-    def NcclCommunicator(self, size: int, known: bytes, rank: int) -> Any:  # noqa: N802
+    def NcclCommunicator(self, size: int, known: bytes, rank: int) -> Any:
         if self.version == 0:
             raise self.NcclError("NCCL_ERROR_SYSTEM_ERROR: no route")
         self.log.append(f"rank {rank} of {size}")
         return self
 
-    def allReduce(  # noqa: N802
+    def allReduce(
         self, send: int, receive: int, count: int, kind: int, operation: int, stream: int
     ) -> None:
         assert send == receive
@@ -72,10 +72,10 @@ class Recorded:
     ) -> None:
         self.log.append(f"broadcast {count} of type {kind} from {root} on {stream}")
 
-    def Stream(self, non_blocking: bool) -> Any:  # noqa: N802
+    def Stream(self, non_blocking: bool) -> Any:
         return _Stream(self.log, "beside", 5)
 
-    def Event(self, disable_timing: bool) -> Any:  # noqa: N802
+    def Event(self, disable_timing: bool) -> Any:
         return self
 
     def record(self, stream: Any) -> None:

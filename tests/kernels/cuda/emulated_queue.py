@@ -47,13 +47,13 @@ class EmulatedCuda:
         self.queue = queue
         self._streams = count(1)
 
-    def Stream(self, non_blocking: bool = False) -> EmulatedStream:  # noqa: N802
+    def Stream(self, non_blocking: bool = False) -> EmulatedStream:
         return EmulatedStream(self.queue, next(self._streams))
 
-    def Event(self, **how: Any) -> EmulatedEvent:  # noqa: N802
+    def Event(self, **how: Any) -> EmulatedEvent:
         return EmulatedEvent(self.queue)
 
-    def MemoryPool(self) -> EmulatedPool:  # noqa: N802
+    def MemoryPool(self) -> EmulatedPool:
         return EmulatedPool()
 
     def get_current_stream(self) -> EmulatedStream:

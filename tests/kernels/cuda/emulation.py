@@ -175,13 +175,13 @@ class EmulatedBlas:
     def create(self) -> int:
         return 7
 
-    def setMathMode(self, handle: int, mode: int) -> None:  # noqa: N802
+    def setMathMode(self, handle: int, mode: int) -> None:
         self.calls.append(("setMathMode", mode))
 
-    def setStream(self, handle: int, stream: int) -> None:  # noqa: N802
+    def setStream(self, handle: int, stream: int) -> None:
         self.calls.append(("setStream", handle, stream))
 
-    def gemmStridedBatchedEx(  # noqa: N802
+    def gemmStridedBatchedEx(
         self, handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int,
         a: int, a_type: int, lda: int, stride_a: int, b: int, b_type: int, ldb: int, stride_b: int,
         beta: int, c: int, c_type: int, ldc: int, stride_c: int, batch: int, compute: int,

@@ -70,7 +70,7 @@ class Graph:
     def conv_fprop(self, *, image: Tensor, weight: Tensor, **how: Any) -> Tensor:
         return self._note("forward", image, weight, how)
 
-    def conv_dgrad(self, *, loss: Tensor, filter: Tensor, **how: Any) -> Tensor:  # noqa: A002
+    def conv_dgrad(self, *, loss: Tensor, filter: Tensor, **how: Any) -> Tensor:
         return self._note("backward", loss, filter, how)
 
     def conv_wgrad(self, *, image: Tensor, loss: Tensor, **how: Any) -> Tensor:
@@ -149,7 +149,7 @@ class Module:
     heur_mode = SimpleNamespace(A="A", FALLBACK="FALLBACK")
     build_plan_policy = SimpleNamespace(HEURISTICS_CHOICE="HEURISTICS_CHOICE")
     numerical_note = SimpleNamespace(**{name: name for name in NOTES})
-    cudnnGraphNotSupportedError = NoEngineError  # noqa: N815
+    cudnnGraphNotSupportedError = NoEngineError
 
     def __init__(self, *lacks: str) -> None:
         self.lacks, self.handle = lacks, object()
