@@ -75,9 +75,6 @@ inline LaneMask first_lanes(Index n) { return reinterpret_cast<LaneMask>(among_f
 inline Vec load_lanes(const float* p, LaneMask lanes) {
   return reinterpret_cast<Vec>(_mm256_maskload_ps(p, lanes));
 }
-inline void store_lanes(float* p, Vec v, LaneMask lanes) {
-  _mm256_maskstore_ps(p, lanes, reinterpret_cast<__m256>(v));
-}
 #endif
 
 inline Vec load_some(const float* p, Index n) {
@@ -90,8 +87,25 @@ inline Vec load_some(const float* p, Index n) {
 #endif
 }
 inline void store_some(float* p, Vec v, Index n) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
   store_lanes(p, v, first_lanes(n));
+#elif defined(__AVX2__)
+  // A store under a mask takes 12 cycles on an AMD EPYC (Zen 3); these take 3.
+  const __m256 lanes = reinterpret_cast<__m256>(v);
+  if (n >= kLanes) return _mm256_storeu_ps(p, lanes);
+  if (n <= 0) return;
+  __m128 rest = _mm256_castps256_ps128(lanes);
+  if (n & 4) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps(lanes, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, rest);
 #else
   for (Index i = 0; i < n; ++i) p[i] = v[i];
 #endif
@@ -113,11 +127,17 @@ inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 #if defined(__AVX2__)
 struct FirstLanes {
   LaneMask some;
-  bool all;
+  Index count;
 
-  explicit FirstLanes(Index n) : some(first_lanes(n)), all(n >= kLanes) {}
+  explicit FirstLanes(Index n) : some(first_lanes(n)), count(n) {}
   Vec load(const float* p) const { return load_lanes(p, some); }
-  void store(float* p, Vec v) const { all ? ::store(p, v) : store_lanes(p, v, some); }
+  void store(float* p, Vec v) const {
+#if defined(__AVX512F__)
+    count >= kLanes ? ::store(p, v) : store_lanes(p, v, some);
+#else
+    store_some(p, v, count);
+#endif
+  }
 };
 #endif
 
