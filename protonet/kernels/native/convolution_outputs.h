@@ -81,6 +81,7 @@ class OutputLanes final : public Way, public PackedWay {
  private:
   static constexpr Index kBlock = 1 << 17;   // values of the packed places of a block, about
   static constexpr Index kCached = 1 << 18;  // weights that stay in the L2 cache beside them
+  static constexpr Index kRead = 1 << 12;    // values that stay in the L1 cache
 
   // What blocks of equal extents share: the offset of each tap in a copied block, and for each
   // panel of places of one image where its values are.
@@ -161,9 +162,10 @@ class OutputLanes final : public Way, public PackedWay {
     if (s_.taps() == 1 && s_.pad.y == 0 && s_.pad.x == 0) {
       const float* from =
           x + block.image * s_.x_stride() + block.row * s_.stride.y * s_.width;
-      for (Index p = 0; gather_.is_plane() && p < panels.count; ++p)
-        pack_places(from + panels.first(p), panels.height(p), to + offset(panels, p));
-      if (!gather_.is_plane()) pack_strided(from, block.rows, panels, to);
+      if (gather_.is_plane())
+        pack_places(from, panels, to);
+      else
+        pack_strided(from, block.rows, panels, to);
       return;
     }
     float* copied =
@@ -174,10 +176,18 @@ class OutputLanes final : public Way, public PackedWay {
                 panels.height(p));
   }
 
-  // Some adjacent places of every channel. Stores past the end are overwritten by the next.
-  void pack_places(const float* from, Index count, float* to) const {
-    for (Index k = 0; k < depth_; ++k, from += s_.plane(), to += count)
-      store(to, load_some(from, count));
+  // Adjacent places of every channel: of some channels at a time, which stay in the L1 cache for all
+  // panels and are read in the order of memory. Stores past the end are overwritten by the next.
+  void pack_places(const float* from, const Panels& panels, float* to) const {
+    const Index some = std::max<Index>(8, kRead / s_.plane());
+    for (Index first = 0; first < depth_; first += some)
+      for (Index p = 0; p < panels.count; ++p) {
+        const Index count = panels.height(p);
+        const float* place = from + panels.first(p);
+        float* panel = to + offset(panels, p);
+        for (Index k = first; k < std::min(first + some, depth_); ++k)
+          store(panel + k * count, load_some(place + k * s_.plane(), count));
+      }
   }
 
   // Single places with strides, a channel at a time.

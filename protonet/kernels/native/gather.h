@@ -70,8 +70,11 @@ class Gather {
         }
     } else {
       Index groups = (images * places() + wanted - 1) / wanted;
-      // Several blocks are balanced among the threads.
-      if (groups > 8) groups = (groups + 4) / 8 * 8;
+      // Several blocks are balanced among the threads, and few ones are of equal size.
+      if (groups > 8)
+        groups = (groups + 4) / 8 * 8;
+      else
+        groups = (images + images / groups - 1) / (images / groups);
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
         if (last > first) found.push_back({first, last - first, 0, rows_});
