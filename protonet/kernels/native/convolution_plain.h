@@ -149,21 +149,24 @@ class PlainLearn final : public LearnInPieces {
 
  private:
   static constexpr Index kWhole = 128;  // places of an image
+  // Rows of dy are read where they are if a tile has few: more fall into the same lines of a cache.
+  static constexpr bool kLoose = kRows <= 8;
 
   void learn_block(const Block& block, const float* dy, const float* x, Index channels, Index rows,
                    float* dw, Index dw_stride, bool first) const {
     const Index count = gather_.count(block), taps = channels * gather_.taps();
     const Index padded = (count + kLanes - 1) / kLanes * kLanes;
     const Panels panels(rows);
-    // Of smaller planes more vectors would be left over.
-    const bool plane = gather_.is_plane() && (block.images == 1 || gather_.places() >= kWhole);
+    // Of smaller planes more vectors would be left over, and sums would be short.
+    const bool whole = block.images == 1 || gather_.places() >= kWhole;
+    const bool plane = whole && gather_.is_plane(), loose = whole && kLoose;
     float* copied =
         plane ? nullptr : thread_scratch(Scratch::kImage, gather_.copy_size(block, channels));
     float* lines = thread_scratch(Scratch::kStrips, kColumns * (padded + kLanes));
     float* strip = thread_scratch(Scratch::kTiles, padded * kColumns);
-    float* packed = thread_scratch(Scratch::kGradient, panels.size(count));
+    float* packed = loose ? nullptr : thread_scratch(Scratch::kGradient, panels.size(count));
     if (!plane) gather_.copy(x, s_.x_stride(), channels, block, copied);
-    pack_gradient(block, dy, panels, packed);
+    if (!loose) pack_gradient(block, dy, panels, packed);
     thread_local std::vector<Index> offsets;
     thread_local std::vector<Segment> segments;
     thread_local std::vector<Move> moves;
@@ -184,8 +187,11 @@ class PlainLearn final : public LearnInPieces {
         pack_transposed(lines, padded, here, count, strip);
       }
       for (Index p = 0; p < panels.count; ++p) {
-        multiply_panels(panels.height(p), kColumns, count, packed + Panels::offset(p, count),
-                        strip, tile, false);
+        if (loose)
+          multiply_gradient(block, dy, panels, p, strip, tile);
+        else
+          multiply_panels(panels.height(p), kColumns, count, packed + Panels::offset(p, count),
+                          strip, tile, false);
         for (Index r = 0; r < panels.height(p); ++r)
           add_row(tile + r * kColumns, here, dw + (panels.first(p) + r) * dw_stride + k, first);
       }
@@ -200,15 +206,28 @@ class PlainLearn final : public LearnInPieces {
     }
   }
 
-  // The rows of dy at the places of a block, packed as panels of A.
+  // Row r of dy at the places of a block, from image n of it on.
+  const float* gradient(const Block& block, const float* dy, Index n, Index r) const {
+    return dy + (block.image + n) * s_.y_stride() + r * s_.places() +
+           block.row * gather_.columns();
+  }
+
+  // The rows of a panel, as they lie in memory, times a strip.
+  void multiply_gradient(const Block& block, const float* dy, const Panels& panels, Index p,
+                         const float* strip, float* tile) const {
+    const Index image = block.rows * gather_.columns();
+    for (Index n = 0; n < block.images; ++n)
+      multiply_rows(panels.height(p), image, gradient(block, dy, n, panels.first(p)), s_.places(),
+                    strip + n * image * kColumns, tile, n > 0);
+  }
+
+  // The rows of all panels, packed.
   void pack_gradient(const Block& block, const float* dy, const Panels& panels,
                      float* packed) const {
     const Index image = block.rows * gather_.columns(), count = gather_.count(block);
     for (Index p = 0; p < panels.count; ++p)
       for (Index n = 0; n < block.images; ++n)
-        pack_rows(dy + (block.image + n) * s_.y_stride() + panels.first(p) * s_.places() +
-                      block.row * gather_.columns(),
-                  s_.places(), panels.height(p), image,
+        pack_rows(gradient(block, dy, n, panels.first(p)), s_.places(), panels.height(p), image,
                   packed + Panels::offset(p, count) + n * image * panels.height(p));
   }
 };

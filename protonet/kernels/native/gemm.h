@@ -26,24 +26,39 @@ constexpr double kProducts = 1.5 * kLanes;
 // levels of a sum, they lose fewer digits than one long one.
 constexpr Index kChunk = 64;
 
+// A's values of one k: of a packed panel of R rows, or of rows as they lie in memory.
+template <Index R>
+struct PackedRows {
+  const float* at;
+  float of(Index row) const { return at[row]; }
+  void next() { at += R; }
+};
+template <Index R>
+struct LooseRows {
+  const float* at;
+  Index stride;
+  float of(Index row) const { return at[row * stride]; }
+  void next() { ++at; }
+};
+
 // sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors. A cache line
 // from `ahead` on is loaded in each step of the depth, for whoever needs it next.
-template <Index R, Index V, bool kAhead = false>
-void multiply_tile(Index depth, const float* a, const float* b, float* tile, bool go_on,
+template <Index R, Index V, bool kAhead = false, class Rows = PackedRows<R>>
+void multiply_tile(Index depth, Rows a, const float* b, float* tile, bool go_on,
                    const float* ahead = nullptr) {
   Vec* to = reinterpret_cast<Vec*>(tile);
   for (Index first = 0; first == 0 || first < depth; first += kChunk, go_on = true) {
     Vec sums[R][V];
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
-    for (Index k = std::min(kChunk, depth - first); k > 0; --k, a += R, b += V * kLanes) {
+    for (Index k = std::min(kChunk, depth - first); k > 0; --k, a.next(), b += V * kLanes) {
       if constexpr (kAhead) __builtin_prefetch(std::exchange(ahead, ahead + 16));
       Vec columns[V];
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
       for (Index r = 0; r < R; ++r) {
-        const Vec factor = splat(a[r]);
+        const Vec factor = splat(a.of(r));
 #pragma GCC unroll 4
         for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
       }
@@ -82,8 +97,17 @@ template <bool kAhead = false>
 void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
                      float* tile, bool go_on, const float* ahead = nullptr) {
   with_rows(rows, [=](auto r) {
-    if (columns == kColumns) multiply_tile<r, kVectors, kAhead>(depth, a, b, tile, go_on, ahead);
-    else multiply_tile<r, kVectors / 2, kAhead>(depth, a, b, tile, go_on, ahead);
+    const PackedRows<r> own{a};
+    if (columns == kColumns) multiply_tile<r, kVectors, kAhead>(depth, own, b, tile, go_on, ahead);
+    else multiply_tile<r, kVectors / 2, kAhead>(depth, own, b, tile, go_on, ahead);
+  });
+}
+
+// The same for rows that lie `stride` values apart, which are not packed, and whole strips.
+inline void multiply_rows(Index rows, Index depth, const float* a, Index stride, const float* b,
+                          float* tile, bool go_on) {
+  with_rows(rows, [=](auto r) {
+    multiply_tile<r, kVectors>(depth, LooseRows<r>{a, stride}, b, tile, go_on);
   });
 }
 
