@@ -79,7 +79,7 @@ class OutputLanes final : public Way, public PackedWay {
   }
 
  private:
-  static constexpr Index kBlock = 1 << 17;   // values of the packed places of a block, about
+  static constexpr Index kBlock = kL2Cache / 8;  // values of the packed places of a block, about
   static constexpr Index kCached = 1 << 18;  // weights that stay in the L2 cache beside them
   static constexpr Index kRead = 1 << 12;    // values that stay in the L1 cache
 
