@@ -207,8 +207,11 @@ struct Narrow {
   std::vector<Grid> grids;
 };
 
+// A vector of 4 holds no row worth it.
+constexpr bool kHasNarrow = kLanes > 4;
+
 inline bool fits_narrow(const Geometry& g) {
-  return kLanes > 4 && g.width <= kLanes && g.out.x <= kLanes;
+  return kHasNarrow && g.width <= kLanes && g.out.x <= kLanes;
 }
 
 inline Narrow forward_narrow(const Geometry& g) {

@@ -15,11 +15,10 @@ class Depthwise {
   Depthwise(Index images, Index channels, Index outputs, const Geometry& g)
       : images_(images), channels_(channels), each_(outputs / channels), g_(g),
         forward_(forward_sweep(g), forward_narrow(g)),
-        backward_(backward_sweep(g), backward_narrow(g)) {
-    learn_steps_ = forward_.is_narrow
-                       ? learning_of<FromRow>(forward_.narrow.grids[0], g.stride.y)
-                       : learning_of<FromCopy>(forward_.sweep.grids[0], g.stride.y);
-  }
+        backward_(backward_sweep(g), backward_narrow(g)),
+        learn_steps_(learning_of(
+            forward_.is_narrow ? forward_.narrow.grids[0] : forward_.sweep.grids[0], g.stride.y,
+            forward_.is_narrow)) {}
 
   template <class T>
   void forward(const T* x, const float* w, const float* bias, T* y, bool rectify) const {

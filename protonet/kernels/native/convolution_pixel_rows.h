@@ -164,10 +164,10 @@ class PixelRows final : public PixelWayOf<T> {
               s == first && flat_
                   ? from + (place + height) * pixel_
                   : packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
-          multiply_pixels(height, strips_.width(s), pieces_,
-                          from + r * s_.stride.y * row_ + place * s_.stride.x * pixel_,
-                          s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead, results,
-                          y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
+          results.multiply(height, strips_.width(s), pieces_,
+                           from + r * s_.stride.y * row_ + place * s_.stride.x * pixel_,
+                           s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead,
+                           y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
         }
     }
     if (epilogue.streams) end_streams();

@@ -13,8 +13,8 @@ struct Pass {
   Pass(Sweep sweep_, Narrow narrow_)
       : sweep(std::move(sweep_)), narrow(std::move(narrow_)), is_narrow(::is_narrow(narrow)) {
     for (const Grid& grid : is_narrow ? narrow.grids : sweep.grids)
-      steps.push_back(is_narrow ? correlation_of<FromRow>(grid, narrow.row_step)
-                                : correlation_of<FromCopy>(grid, sweep.row_step));
+      steps.push_back(
+          correlation_of(grid, is_narrow ? narrow.row_step : sweep.row_step, is_narrow));
   }
 
   // Call in each thread before planes are processed.

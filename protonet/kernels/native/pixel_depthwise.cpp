@@ -8,6 +8,31 @@ namespace nb = nanobind;
 
 #if defined(__AVX2__)
 
+template <class T>
+void PixelDepthwiseOf<T>::run(const Grid::Part& part, const T* x, Index ring,
+                              const float* packed, const Epilogue& epilogue, bool far, T* y,
+                              Index pixel) const {
+  const bool three = rolls(g_);
+  const Index together = three ? rows_together() : 1;
+  for (Index done = 0, rows; done < part.rows; done += rows) {
+    rows = std::min(together, part.rows - done);
+    for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
+      const Place<T> place{x + c, ring, packed + c * taps(), y + done * g_.out.x * pixel + c,
+                           pixel, Lanes<T>(g_.channels - c)};
+      const Finish<T> finish(epilogue, c, place.lanes);
+      const Index row = part.row + done;
+      if (three && g_.stride.x == 1) roll_rows<1>(place, finish, row, rows, far);
+      else if (three) roll_rows<2>(place, finish, row, rows, far);
+      else others(place, finish, row);
+    }
+  }
+}
+
+template class PixelDepthwiseOf<float>;
+#if defined(__AVX512F__)
+template class PixelDepthwiseOf<Bf16>;
+#endif
+
 namespace {
 
 template <class T>

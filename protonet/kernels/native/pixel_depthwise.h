@@ -98,24 +98,9 @@ class PixelDepthwiseOf {
   }
 
   // A part of the result, whose first place is at `y`; from one to the next are `pixel` values. Of
-  // the image `x`, `ring` rows are there.
+  // the image `x`, `ring` rows are there. It is compiled in pixel_depthwise.cpp.
   void run(const Grid::Part& part, const T* x, Index ring, const float* packed,
-           const Epilogue& epilogue, bool far, T* y, Index pixel) const {
-    const bool three = rolls(g_);
-    const Index together = three ? rows_together() : 1;
-    for (Index done = 0, rows; done < part.rows; done += rows) {
-      rows = std::min(together, part.rows - done);
-      for (Index c = part.channel; c < part.channel + part.channels; c += kCount) {
-        const Place<T> place{x + c, ring, packed + c * taps(), y + done * g_.out.x * pixel + c,
-                             pixel, Lanes<T>(g_.channels - c)};
-        const Finish<T> finish(epilogue, c, place.lanes);
-        const Index row = part.row + done;
-        if (three && g_.stride.x == 1) roll_rows<1>(place, finish, row, rows, far);
-        else if (three) roll_rows<2>(place, finish, row, rows, far);
-        else others(place, finish, row);
-      }
-    }
-  }
+           const Epilogue& epilogue, bool far, T* y, Index pixel) const;
 
   // Whether windows are rolled over rows, of which few need to be there.
   static bool rolls(const Grid& g) {

@@ -1,4 +1,5 @@
-// Products of a panel of windows over pixels with packed weights, and where they go.
+// Products of a panel of windows over pixels with packed weights, and where they go. What they are
+// compiled from is in pixel_panels.cpp.
 #pragma once
 
 #include <limits>
@@ -25,21 +26,12 @@ struct PixelPiece {
 
 // Functions that compute in bfloat16 have the attribute of its instructions, and so have the templates
 // that they are inlined into. Of float32, those contain none of these instructions.
-inline void add_product(Vec& sum, const float* a, Vec b) { sum += splat(*a) * b; }
 inline void put_lanes(float* to, Vec v, Index count, bool streams) {
   if (streams) return stream(to, v);
   count == kLanes ? store(to, v) : store_some(to, v, count);
 }
 
 #if defined(__AVX512F__)
-WITH_BF16 inline void add_product(Vec& sum, const std::uint32_t* a, Vec b) {
-  std::int32_t word;
-  std::memcpy(&word, a, sizeof word);  // of an image, which is one of bfloat16
-  const auto pair = reinterpret_cast<__m512bh>(_mm512_set1_epi32(word));
-  sum = reinterpret_cast<Vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), pair,
-                                               reinterpret_cast<__m512bh>(b)));
-}
-
 WITH_BF16 inline void put_lanes(Bf16* to, Vec v, Index count, bool streams) {
   const auto halves = (__m256i)_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
   if (streams) _mm256_stream_si256(reinterpret_cast<__m256i*>(to), halves);
@@ -52,7 +44,10 @@ WITH_BF16 inline void put_lanes(Bf16* to, Vec v, Index count, bool streams) {
 template <class T>
 class PixelPanel {
  public:
-  PixelPanel(const EpilogueOf<T>& epilogue, Index first, Index count) : epilogue_(epilogue), count_(count) {
+  using Word = typename Operand<T>::Word;
+
+  PixelPanel(const EpilogueOf<T>& epilogue, Index first, Index count)
+      : epilogue_(epilogue), count_(count) {
     for (Index v = 0; v < kVectors; ++v) {
       const Index here = lanes(v);
       factor_[v] = epilogue.factor == nullptr ? splat(1.0f)
@@ -84,6 +79,13 @@ class PixelPanel {
       }
   }
 
+  // What lies under `rows` windows, each `place` words from that before, times packed weights of
+  // `width` outputs, kColumns or half of that; the results begin at `y`. The sums of all but the last
+  // chunk are in `tile`. A line from `ahead` on is loaded in each step of the depth, for whoever needs
+  // it next.
+  void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces, const Word* a,
+                Index place, const Word* b, float* tile, const Word* ahead, T* y) const;
+
  private:
   Index lanes(Index v) const { return std::clamp<Index>(count_ - v * kLanes, 0, kLanes); }
 
@@ -91,70 +93,5 @@ class PixelPanel {
   Index count_;
   Vec factor_[kVectors], bias_[kVectors];
 };
-
-// What lies under window r, `place` words from that before, times weights of V vectors, for R
-// windows whose results begin at `y`. The sums of all but the last chunk are in `tile`. A line from
-// `ahead` on is loaded in each step of the depth, for whoever needs it next.
-template <Index R, Index V, bool kPlain, class T, class Word>
-WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const Word* a,
-                                   Index place, const Word* b, float* tile, const Word* ahead,
-                                   const PixelPanel<T>& results, T* y) {
-  // A row and its two neighbors have addresses of one base.
-  constexpr Index kBases = (R + 2) / 3;
-  Vec* to = reinterpret_cast<Vec*>(tile);
-  const PixelPiece* piece = pieces.data();
-  const PixelPiece* const end = piece + pieces.size();
-  for (bool go_on = false;; go_on = true) {
-    Vec sums[R][V];
-    for (Index r = 0; r < R; ++r)
-      for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
-    do {
-      const Word* rows[kBases];
-      for (Index i = 0; i < kBases; ++i) rows[i] = a + piece->offset + 3 * i * place;
-      for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
-        __builtin_prefetch(std::exchange(ahead, ahead + kLanes));
-        Vec columns[V];
-#pragma GCC unroll 4
-        for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
-#pragma GCC unroll 16
-        for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-          for (Index v = 0; v < V; ++v)
-            add_product(sums[r][v], rows[r / 3] + r % 3 * place, columns[v]);
-        }
-        for (Index i = 0; i < kBases; ++i) ++rows[i];
-      }
-    } while (!(piece++)->ends);
-    if (go_on) {
-#pragma GCC unroll 16
-      for (Index r = 0; r < R; ++r)
-#pragma GCC unroll 4
-        for (Index v = 0; v < V; ++v) sums[r][v] = to[r * V + v] + sums[r][v];
-    }
-    if (piece == end) return results.template put<R, V, kPlain>(sums, y);
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) to[r * V + v] = sums[r][v];
-  }
-}
-
-// The same for `rows` windows and `columns` outputs, kColumns or half of that.
-template <class T, class Word>
-void multiply_pixels(Index rows, Index columns, const std::vector<PixelPiece>& pieces,
-                     const Word* a, Index place, const Word* b, float* tile, const Word* ahead,
-                     const PixelPanel<T>& results, T* y) {
-  const bool plain = results.is_plain(columns);
-  with_rows(rows, [=, &pieces, &results](auto r) {
-    if (columns == kColumns && plain)
-      multiply_pixel_tile<r, kVectors, true>(pieces, a, place, b, tile, ahead, results, y);
-    else if (columns == kColumns)
-      multiply_pixel_tile<r, kVectors, false>(pieces, a, place, b, tile, ahead, results, y);
-    else if (plain)
-      multiply_pixel_tile<r, kVectors / 2, true>(pieces, a, place, b, tile, ahead, results, y);
-    else
-      multiply_pixel_tile<r, kVectors / 2, false>(pieces, a, place, b, tile, ahead, results, y);
-  });
-}
 
 #endif

@@ -77,10 +77,11 @@ struct OfMany {
   }
 };
 
-// `make(numbers)` gives body(offset, part) for the vectors of those channels. This one covers a
-// range of values of one channel, where vectors do not run across channels.
+// `make(numbers)` gives body(offset, part) for the vectors of those channels; as a constant, so that
+// all callers share what is compiled for it. This one covers a range of values of one channel, where
+// vectors do not run across channels.
 template <class Make>
-void each_of_channel(const Planes& planes, Index channel, Index begin, Index end, Make&& make) {
+void each_of_channel(const Planes& planes, Index channel, Index begin, Index end, const Make& make) {
   const auto body = make(OfOne{channel});
   planes.runs(channel, begin, end, [&](Index offset, Index count) {
     sweep(count, [&](Index i, auto part) { body(offset + i, part); });
@@ -89,7 +90,7 @@ void each_of_channel(const Planes& planes, Index channel, Index begin, Index end
 
 // The same for all vectors, on all threads.
 template <class Make>
-void each_vector(const Planes& planes, Make&& make) {
+void each_vector(const Planes& planes, const Make& make) {
   if (planes.across()) {
     const auto rows = [&](Index begin, Index end) {
       for (Index item = begin; item < end; ++item)
@@ -128,7 +129,7 @@ struct Sums {
 };
 
 template <int kSums, class Make, class Found>
-void reduce_across(const Planes& planes, Make&& make, Found&& found) {
+void reduce_across(const Planes& planes, const Make& make, Found&& found) {
   planes.each_range([&](Index first, Index last) {
     sweep(last - first, [&](Index i, auto part) {
       const Index channel = first + i;
@@ -153,7 +154,7 @@ void reduce_across(const Planes& planes, Make&& make, Found&& found) {
 // accumulates the terms of a vector. `found(channel, totals)` receives the totals in the thread
 // that computed them; if a channel is a single piece, its values are then still in the cache.
 template <int kSums, class Make, class Found>
-void reduce(const Planes& planes, Make&& make, Found&& found) {
+void reduce(const Planes& planes, const Make& make, Found&& found) {
   if (planes.across()) return reduce_across<kSums>(planes, make, found);
   const Index pieces = planes.pieces();
   double* parts = reinterpret_cast<double*>(thread_scratch(

@@ -1,5 +1,7 @@
-// Sums over the taps of windows, with register blocking over rows.
+// Sums over the taps of windows: the functions for a grid, which are in taps.cpp.
 #pragma once
+
+#include <type_traits>
 
 #include "bands.h"
 
@@ -17,158 +19,22 @@ struct Rows {
   Index y = 0, height = 0;  // the row of the plane at `from`, and the height of the plane
 };
 
-// The values that the taps of a line read from a padded copy.
-template <Index KX>
-struct FromCopy {
-  static constexpr bool kOverhangs = true;  // may read past the last column
-  const float* column[KX];
-  Index line;
-
-  explicit FromCopy(const Rows& a) : line(a.line) {
-    for (Index j = 0; j < KX; ++j) column[j] = a.from + a.grid->places[j];
-  }
-  void read(Index l, Index u, Vec (&x)[KX]) const {
-#pragma GCC unroll 8
-    for (Index j = 0; j < KX; ++j) x[j] = load(column[j] + l * line + u);
-  }
-};
-
-// The same from a row of the plane itself, which fits into one vector.
-template <Index KX>
-struct FromRow {
-  static constexpr bool kOverhangs = false;
-  const float* from;
-  Index y, height, width;
-  Mask places[KX];
-
-  explicit FromRow(const Rows& a) : from(a.from), y(a.y), height(a.height), width(a.line) {
-    for (Index j = 0; j < KX; ++j)
-      places[j] = *reinterpret_cast<const LooseMask*>(&a.grid->lanes[j * kLanes]);
-  }
-  void read(Index l, Index, Vec (&x)[KX]) const {
-    const bool there = y + l >= 0 && y + l < height;
-    const Vec row = there ? load_first(from + l * width, width) : Vec{};
-#pragma GCC unroll 8
-    for (Index j = 0; j < KX; ++j) x[j] = pick(row, places[j]);
-  }
-};
-
-inline void finish(Vec total, const Rows& a, float* to, Index left) {
-  if (a.add) total += load_first(to, left);
-  if (a.rectify) total = max(Vec{}, total);  // propagates NaN
-  store_first(to, total, left);
-}
-
-// R rows with a kernel of KY x KX contiguous taps; adjacent rows share loads.
-template <template <Index> class From, Index KY, Index KX, Index STEP, Index R>
-void correlate_fixed(const Rows& a) {
-  Vec w[KY][KX];
-  for (Index i = 0; i < KY; ++i)
-    for (Index j = 0; j < KX; ++j) w[i][j] = splat(a.w[a.grid->taps[i * KX + j]]);
-  const From<KX> from(a);
-  const Index first = a.grid->lines[0];
-  for (Index u = 0; u < a.grid->columns; u += kLanes) {
-    Vec sums[R];
-#pragma GCC unroll 8
-    for (Index r = 0; r < R; ++r) sums[r] = splat(a.start);
-#pragma GCC unroll 32
-    for (Index line = 0; line < (R - 1) * STEP + KY; ++line) {
-      Vec x[KX];
-      from.read(first + line, u, x);
-#pragma GCC unroll 8
-      for (Index j = 0; j < KX; ++j)
-#pragma GCC unroll 8
-        for (Index r = 0; r < R; ++r) {
-          const Index i = line - r * STEP;
-          if (i >= 0 && i < KY) sums[r] += w[i][j] * x[j];
-        }
-    }
-#pragma GCC unroll 8
-    for (Index r = 0; r < R; ++r)
-      finish(sums[r], a, a.to + r * a.to_line + u, a.grid->columns - u);
-  }
-}
-
-// Arbitrary taps, R rows at a time.
-template <Index R>
-void correlate_any(const Rows& a) {
-  const Index height = static_cast<Index>(a.grid->lines.size());
-  const Index width = static_cast<Index>(a.grid->places.size());
-  for (Index u = 0; u < a.grid->columns; u += kLanes) {
-    Vec sums[R];
-    for (Index r = 0; r < R; ++r) sums[r] = splat(a.start);
-    for (Index i = 0; i < height; ++i) {
-      const float* line = a.from + a.grid->lines[i] * a.line + u;
-      for (Index j = 0; j < width; ++j) {
-        const Vec w = splat(a.w[a.grid->taps[i * width + j]]);
-        for (Index r = 0; r < R; ++r)
-          sums[r] += w * load(line + r * a.row_step * a.line + a.grid->places[j]);
-      }
-    }
-    for (Index r = 0; r < R; ++r)
-      finish(sums[r], a, a.to + r * a.to_line + u, a.grid->columns - u);
-  }
-}
-
-// Accumulates into totals, tap by tap, the products of R rows of dy (at `to`) with the values that
-// their windows read.
-template <template <Index> class From, Index KY, Index KX, Index STEP, Index R>
-void learn_fixed(const Rows& a, Vec* totals) {
-  const From<KX> from(a);
-  const Index first = a.grid->lines[0];
-  Vec sums[KY][KX];
-  for (Index k = 0; k < KY * KX; ++k) sums[k / KX][k % KX] = totals[k];
-  for (Index u = 0; u < a.grid->columns; u += kLanes) {
-    const Index left = a.grid->columns - u;
-    Vec dy[R];
-#pragma GCC unroll 8
-    for (Index r = 0; r < R; ++r) dy[r] = load_first(a.to + r * a.to_line + u, left);
-    const Mask inside = among_first(left);
-#pragma GCC unroll 32
-    for (Index line = 0; line < (R - 1) * STEP + KY; ++line) {
-      Vec x[KX];
-      from.read(first + line, u, x);
-#pragma GCC unroll 8
-      for (Index j = 0; j < KX; ++j) {
-        // Values outside of all windows must not contribute, even if infinite.
-        if (From<KX>::kOverhangs) x[j] = inside ? x[j] : Vec{};
-#pragma GCC unroll 8
-        for (Index r = 0; r < R; ++r) {
-          const Index i = line - r * STEP;
-          if (i >= 0 && i < KY) sums[i][j] += dy[r] * x[j];
-        }
-      }
-    }
-  }
-  for (Index k = 0; k < KY * KX; ++k) totals[k] = sums[k / KX][k % KX];
-}
-
-template <Index R>
-void learn_any(const Rows& a, Vec* totals) {
-  const Index height = static_cast<Index>(a.grid->lines.size());
-  const Index width = static_cast<Index>(a.grid->places.size());
-  for (Index u = 0; u < a.grid->columns; u += kLanes) {
-    const Index left = a.grid->columns - u;
-    const Mask inside = among_first(left);
-    Vec dy[R];
-    for (Index r = 0; r < R; ++r) dy[r] = load_first(a.to + r * a.to_line + u, left);
-    for (Index i = 0; i < height; ++i)
-      for (Index j = 0; j < width; ++j) {
-        const float* x = a.from + a.grid->lines[i] * a.line + a.grid->places[j] + u;
-        Vec sum = totals[i * width + j];
-        for (Index r = 0; r < R; ++r)
-          sum += dy[r] * (inside ? load(x + r * a.row_step * a.line) : Vec{});
-        totals[i * width + j] = sum;
-      }
-  }
-}
-
 // The row loops of a grid, for blocks of rows or single ones; `More` is empty, or the totals of
 // taps.
 template <class... More>
 struct Steps {
   using Step = void (*)(const Rows&, More...);
   Step seven, four, two, one;
+
+  // From function(R) for R rows, as a constant. Only the widest instruction set has registers for 7
+  // rows.
+  template <class Function>
+  explicit Steps(Function&& function)
+      : seven(nullptr), four(function(std::integral_constant<Index, 4>{})),
+        two(function(std::integral_constant<Index, 2>{})),
+        one(function(std::integral_constant<Index, 1>{})) {
+    if constexpr (kLanes == 16) seven = function(std::integral_constant<Index, 7>{});
+  }
 
   void run(Rows a, More... more) const {
     const auto some = [&](Index count, Step step) {
@@ -179,7 +45,6 @@ struct Steps {
         a.to += count * a.to_line;
       }
     };
-    // Only the widest instruction set has registers for 7 rows.
     if (kLanes == 16) some(7, seven);
     some(4, four);
     some(2, two);
@@ -187,62 +52,10 @@ struct Steps {
   }
 };
 
-// Whether the lines of a grid are contiguous and it has KY x KX taps.
-inline bool is_fixed(const Grid& grid, Index row_step, Index ky, Index kx, Index step) {
-  for (Index i = 1; i < ky; ++i)
-    if (i < static_cast<Index>(grid.lines.size()) && grid.lines[i] != grid.lines[0] + i)
-      return false;
-  return static_cast<Index>(grid.lines.size()) == ky && grid.width() == kx && row_step == step;
-}
-
-// Calls with(KY, KX, STEP) with compile-time constants if a grid matches one of the unrolled
-// kernels.
-template <class With>
-void choose(const Grid& grid, Index row_step, With with) {
-#define CHOICE(KY, KX, STEP)                                                              \
-  if (is_fixed(grid, row_step, KY, KX, STEP))                                             \
-    with(std::integral_constant<Index, KY>{}, std::integral_constant<Index, KX>{},        \
-         std::integral_constant<Index, STEP>{});
-  CHOICE(3, 3, 1)
-  CHOICE(3, 3, 2)
-  CHOICE(5, 5, 1)
-  CHOICE(1, 1, 1)
-  CHOICE(1, 2, 1)
-  CHOICE(2, 1, 1)
-  CHOICE(2, 2, 1)
-  CHOICE(1, 3, 1)
-  CHOICE(2, 3, 1)
-#undef CHOICE
-}
-
-template <template <Index> class From>
-Steps<> correlation_of(const Grid& grid, Index row_step) {
-  Steps<> steps{correlate_any<7>, correlate_any<4>, correlate_any<2>, correlate_any<1>};
-  choose(grid, row_step, [&](auto ky, auto kx, auto step) {
-    steps = {correlate_fixed<From, ky, kx, step, 7>, correlate_fixed<From, ky, kx, step, 4>,
-             correlate_fixed<From, ky, kx, step, 2>, correlate_fixed<From, ky, kx, step, 1>};
-  });
-  return steps;
-}
-
-template <template <Index> class From>
-Steps<Vec*> learning_of(const Grid& grid, Index row_step) {
-  Steps<Vec*> steps{learn_any<7>, learn_any<4>, learn_any<2>, learn_any<1>};
-  choose(grid, row_step, [&](auto ky, auto kx, auto step) {
-    steps = {learn_fixed<From, ky, kx, step, 7>, learn_fixed<From, ky, kx, step, 4>,
-             learn_fixed<From, ky, kx, step, 2>, learn_fixed<From, ky, kx, step, 1>};
-  });
-  return steps;
-}
-
 // Whether every grid of a narrow sweep matches an unrolled kernel: rows in place have no generic
 // one.
-inline bool is_narrow(const Narrow& narrow) {
-  bool all = narrow.fits;
-  for (const Grid& grid : narrow.grids) {
-    bool fixed = false;
-    choose(grid, narrow.row_step, [&](auto...) { fixed = true; });
-    all &= fixed;
-  }
-  return all;
-}
+bool is_narrow(const Narrow& narrow);
+
+// Of a grid of a sweep, or of a narrow one.
+Steps<> correlation_of(const Grid& grid, Index row_step, bool narrow);
+Steps<Vec*> learning_of(const Grid& grid, Index row_step, bool narrow);
