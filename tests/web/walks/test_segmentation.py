@@ -26,7 +26,7 @@ def test_from_nothing_to_the_classes_of_pixels(
             "Drawn segments",
             {"Name": "segments", "Images": "600", "Validation images": "60"},
         )
-        settings = {"Name": "pixels", "Epochs": "7", "Batch sizes (several make a sweep)": "16",
+        settings = {"Name": "pixels", "Epochs": "4", "Batch sizes (several make a sweep)": "5",
                     "Learning rates (several make a sweep)": "0.002"}  # fmt: skip
         job = train(walker, NET, settings, solver="Adam")
         with urllib.request.urlopen(f"{walker.address}/api/jobs/{job}/curves") as answer:
