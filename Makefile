@@ -74,6 +74,9 @@ demo: $(VENV)/stamp
 
 test: lint tests
 
+# Programs that tests start read what the first of them compiled, where Python is told to keep none.
+tests coverage: export PYTHONDONTWRITEBYTECODE =
+
 # A third worker computes while tests of the page wait for the browser.
 tests: $(VENV)/stamp-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 
@@ -34,6 +35,7 @@ def layer_page(type_name: str) -> str | None:
     return _pages().get(type_name)
 
 
+@cache
 def _pages() -> dict[str, str]:
     """The pages by type.
 

@@ -98,12 +98,14 @@ def chapters() -> list[str]:
 
 MACHINERY = {"__init__", "kernel"}
 
+WORD = re.compile(r"\w+")
+
 
 @cache
-def users() -> str:
-    """The code of those above the kernels that import any."""
+def used_words() -> set[str]:
+    """The words in the code of those above the kernels that import any."""
     texts = (path.read_text() for path in (ROOT / "protonet").rglob("*.py") if not is_kernel(path))
-    return "\n".join(text for text in texts if "protonet.kernels" in text)
+    return {word for text in texts if "protonet.kernels" in text for word in WORD.findall(text)}
 
 
 def is_kernel(path: Path) -> bool:
@@ -117,7 +119,7 @@ def names_of(chapter: str) -> Iterator[tuple[str, Any]]:
         made_here = getattr(thing, "__module__", "") == module.__name__
         if name.startswith("_") or not made_here or getattr(thing, "processor", ""):
             continue
-        if re.search(rf"\b{name}\b", users()):
+        if name in used_words():
             yield name, thing
 
 

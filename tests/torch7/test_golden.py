@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from protonet.proto.source import Source
 from protonet.torch7 import load, load_criterion
+from protonet.torch7.lua import running
+from protonet.torch7.lua.child import answer
+from protonet.torch7.lua.definition import Limits
+from protonet.torch7.lua.form import receive, send
 
 GOLDEN = Path(__file__).parents[1] / "golden_torch7"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/net.lua") if "trainings" not in path.parts)
 TOLERANCE = 1e-4
 """Relative to the largest value of an array."""
+
+
+@pytest.fixture(autouse=True)
+def no_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The definition is run here: 100 processes would take half a minute to begin. What is sent
+    and answered is the same; ``lua/test_running.py`` has the processes.
+    """
+
+    def ask(request: bytes, limits: Limits, source: Source) -> bytes:
+        sent = io.BytesIO()
+        send(sent, *answer(*receive(io.BytesIO(request)), limits))
+        return sent.getvalue()
+
+    monkeypatch.setattr(running, "_ask", ask)
 
 
 def close(found: Any, expected: np.ndarray, what: str) -> None:

@@ -13,7 +13,6 @@ from protonet.formats.weight_shapes import weight_shapes
 from protonet.graph.plan import Plan
 from protonet.graph.weights_report import DIFFERS, LOADED, WeightsReport, report_of_files
 from protonet.jobs.definitions.inputs import image_layers
-from protonet.torch7.conversion import layer_weights
 
 MISMATCH = (
     "--allow-mismatch (on the page: Skip layers of other shapes) keeps the initial weights of "
@@ -33,7 +32,11 @@ def files_report(plan: Plan, files: Sequence[str | Path]) -> WeightsReport:
 
 def _weights(path: Path, shape: Shape | None) -> Weights:
     """The weights of a file; of a large one only their shapes."""
-    return layer_weights(path, shape) if is_torch7(path) else weight_shapes(path)
+    if not is_torch7(path):
+        return weight_shapes(path)
+    from protonet.torch7.conversion import layer_weights
+
+    return layer_weights(path, shape)
 
 
 def mismatch(report: WeightsReport, name: str, *, allowed: bool) -> str:

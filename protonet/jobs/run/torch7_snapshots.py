@@ -8,7 +8,6 @@ from pathlib import Path
 from protonet.blob import Shape
 from protonet.formats.caffemodel import read_weights
 from protonet.jobs.run.directory import RunDirectory
-from protonet.torch7.trained import ModelWriter
 from protonet.train.events import Event, Snapshotted, Started
 
 _NAME = re.compile(r"snapshot_[\d.]+_(?:Model|Weights)\.t7")
@@ -24,6 +23,8 @@ class Torch7Snapshots:
     """
 
     def __init__(self, run: RunDirectory, shape: Shape) -> None:
+        from protonet.torch7.trained import ModelWriter
+
         self._run = run
         self._writer = ModelWriter(run.model, shape)
         self._per_epoch = 1.0

@@ -38,7 +38,6 @@ from protonet.layers.base import LayerContext
 from protonet.precision import type_of
 from protonet.proto.caffe_pb2 import TEST, TRAIN, SolverParameter
 from protonet.ranks.communicator import ALONE, Communicator
-from protonet.torch7.conversion import layer_weights
 from protonet.train.events import Listener, Warned
 from protonet.train.listeners import (
     CaffeLog,
@@ -254,6 +253,8 @@ class Job:
         reports: list[LoadReport] = []
         shape = next((each.image_shape for each in image_layers(self._plans[0])), None)
         for name in (part for listed in solver.weights for part in listed.split(",")):
+            from protonet.torch7.conversion import layer_weights
+
             try:
                 values = layer_weights(name, shape)
                 report = self.nets[0].load(values, name, allow_mismatch=allowed)

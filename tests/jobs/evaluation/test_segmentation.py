@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, jaccard_score
 
 from protonet.errors import DataError, UsageError
 from protonet.jobs.evaluation.full_dataset import average_set, opener
@@ -72,6 +71,8 @@ def test_passes_are_collected_image_by_image() -> None:
 
 def test_a_run_is_evaluated_on_each_image_once(segments: Path) -> None:
     """As scikit-learn counts it, from the predictions for the images of the database."""
+    from sklearn.metrics import confusion_matrix, jaccard_score
+
     run = RunDirectory.open(segments / "run")
     found = evaluated(run)
     averages = average_set(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from protonet.errors import UsageError
 from protonet.jobs.predictions.classes import ClassPredictions
@@ -85,6 +84,8 @@ def test_no_truth(tmp_path: Path) -> None:
 
 
 def test_random_predictions_as_scikit_learn_counts_them(tmp_path: Path) -> None:
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
     stored, true, said = random_predictions(tmp_path, 400, 7)
     found = ClassPredictions(stored)
     assert found.accuracy() == pytest.approx(accuracy_score(true, said), abs=1e-9)

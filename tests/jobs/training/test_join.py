@@ -115,19 +115,45 @@ def test_digits_on_two_and_three_ranks_are_those_of_caffe(folder: Path) -> None:
             assert np.delete(apart[200], column).max() < 5e-6
 
 
+@pytest.mark.long
 def test_random_numbers_belong_to_the_item(folder: Path) -> None:
-    """Dropout, crops, mirrors, shuffling, ignored labels, iter_size, clipping."""
-    found, tests = [], []
-    for ranks in (1, 2, 3):
+    """Dropout, crops, mirrors, shuffling, ignored labels, iter_size, clipping. Resumed with as many
+    ranks the bits are the same, and a new length holds on all of them.
+    """
+    found, tests = {}, {}
+    for ranks in (1, 3, 2):
         run = trained(folder, ranks, "random")
-        found.append(weights_of(folder, "net_iter_100.caffemodel"))
-        tests.append([line for line in read_metrics(run / "metrics.jsonl")
-                      if line["event"] in ("tested", "iterated")])  # fmt: skip
-    for ranks in (1, 2):
-        np.testing.assert_allclose(found[ranks], found[0], atol=1e-5)
-        for ours, alone in zip(tests[ranks], tests[0], strict=True):
+        found[ranks] = weights_of(folder, "net_iter_100.caffemodel")
+        tests[ranks] = [line for line in read_metrics(run / "metrics.jsonl")
+                        if line["event"] in ("tested", "iterated")]  # fmt: skip
+    for ranks in (2, 3):
+        np.testing.assert_allclose(found[ranks], found[1], atol=1e-5)
+        for ours, alone in zip(tests[ranks], tests[1], strict=True):
             assert ours["loss"] == pytest.approx(alone["loss"], rel=1e-5)
             assert ours["outputs"] == pytest.approx(alone["outputs"], rel=1e-5)
+    check_resumed(folder, run)
+
+
+def check_resumed(folder: Path, run: Path) -> None:
+    """A training of 100 iterations on two ranks: its second half again, and 20 more."""
+    expected = (folder / "net_iter_100.caffemodel").read_bytes()
+    for suffix in ("caffemodel", "solverstate", "resume.json"):
+        (folder / f"net_iter_100.{suffix}").unlink(missing_ok=True)
+    resumed(folder, run, 2)
+    assert (folder / "net_iter_100.caffemodel").read_bytes() == expected
+    (folder / "net_iter_100.caffemodel").unlink()
+    resumed(folder, run, 3)
+    other = weights_of(folder, "net_iter_100.caffemodel")
+    (folder / "net_iter_100.caffemodel").write_bytes(expected)
+    np.testing.assert_allclose(other, weights_of(folder, "net_iter_100.caffemodel"), atol=1e-5)
+    assert not (folder / "net_iter_120.caffemodel").exists()
+    resumed(folder, run, 2, "--max-iter", 120)
+    assert (folder / "net_iter_120.caffemodel").exists()
+
+
+def resumed(folder: Path, run: Path, ranks: int, *options: object) -> None:
+    done = protonet("train", "--resume", run, "--ranks", ranks, *options, folder=folder)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.long
@@ -156,33 +182,10 @@ def test_pairs_of_images_are_shared_out(tmp_path: Path) -> None:
         np.testing.assert_allclose(ours, alone, atol=1e-5)
 
 
-def test_resumed_with_as_many_ranks_the_bits_are_the_same(folder: Path) -> None:
-    whole = trained(folder, 2, "random")
-    expected = (folder / "net_iter_100.caffemodel").read_bytes()
-    run = RunDirectory(whole)
-    for suffix in ("caffemodel", "solverstate", "resume.json"):
-        (folder / f"net_iter_100.{suffix}").unlink(missing_ok=True)
-    done = protonet("train", "--resume", run.path, "--ranks", 2, folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "net_iter_100.caffemodel").read_bytes() == expected
-    (folder / "net_iter_100.caffemodel").unlink()
-    done = protonet("train", "--resume", run.path, "--ranks", 3, folder=folder)
-    assert done.returncode == 0, done.stderr
-    other = weights_of(folder, "net_iter_100.caffemodel")
-    (folder / "net_iter_100.caffemodel").write_bytes(expected)
-    np.testing.assert_allclose(other, weights_of(folder, "net_iter_100.caffemodel"), atol=1e-5)
-
-
-def test_a_new_length_holds_on_all_ranks(folder: Path) -> None:
-    run = trained(folder, 2, "random")
-    done = protonet("train", "--resume", run, "--max-iter", 120, "--ranks", 2, folder=folder)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "net_iter_120.caffemodel").exists()
-
-
 @pytest.mark.long
 def test_a_rank_with_other_data_or_another_version_is_refused(folder: Path) -> None:
     """What one rank sees is compared with what rank 0 has told."""
+    (folder / "random.prototxt").write_text(SOLVER.replace("max_iter: 100", "max_iter: 1"))
     run = RunDirectory(trained(folder, 1, "random"))
     settings = run.record().settings
     same = Invitation(run.path, settings, None, protonet_version, _inputs(run))

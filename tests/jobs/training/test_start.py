@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +212,15 @@ def test_the_mean_is_told_of(gradients: Path, tmp_path: Path) -> None:
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(30, 30)]
+
+
+def test_torch7_and_matplotlib_are_imported_where_they_are_used() -> None:
+    """Each takes time of every training that needs none of them."""
+    program = (
+        "import sys, protonet.jobs.tasks.worker, protonet.jobs.training.start;"
+        "print(sorted({'matplotlib', 'protonet.torch7'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"

@@ -22,7 +22,7 @@ def test_from_nothing_to_boxes(browser: Any, tmp_path: Path, pictures: Path) -> 
         make_dataset(
             walker, "Drawn shapes", {"Name": "shapes", "Images": "600", "Validation images": "100"}
         )
-        settings = {"Name": "boxes", "Epochs": "6", "Batch sizes (several make a sweep)": "20",
+        settings = {"Name": "boxes", "Epochs": "2", "Batch sizes (several make a sweep)": "4",
                     "Learning rates (several make a sweep)": "0.002"}  # fmt: skip
         job = train(walker, NET, settings, solver="Adam")
         with urllib.request.urlopen(f"{walker.address}/api/jobs/{job}/curves") as answer:
