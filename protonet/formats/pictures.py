@@ -14,6 +14,8 @@ from protonet.formats.atomic import write_atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Box = tuple[float, float, float, float]
+
 
 def picture_kind(path: Path, known: Sequence[str]) -> str:
     """The format that a file's name asks for.
@@ -27,14 +29,23 @@ def picture_kind(path: Path, known: Sequence[str]) -> str:
     return kind
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure to draw on, of so many inches, without a window."""
+def new_figure(width: float, height: float, *, inside: Box | None = None) -> Figure:
+    """A figure to draw on, of so many inches, without a window.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        inside: where its axes lie: left, bottom, right and top as shares of the figure. By default
+            they leave as much room as their texts need, which takes as long as drawing all.
+    """
     # The first use on a machine logs that it builds a font cache: noise on a terminal.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=None if inside else "constrained")
+    if inside:
+        figure.subplots_adjust(*inside)
     FigureCanvasAgg(figure)
     return figure
 
