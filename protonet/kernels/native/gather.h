@@ -73,7 +73,7 @@ class Gather {
       // Several blocks are balanced among the threads, and few ones are of equal size.
       if (groups > 8)
         groups = (groups + 4) / 8 * 8;
-      else
+      else if (groups > 0)
         groups = (images + images / groups - 1) / (images / groups);
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
