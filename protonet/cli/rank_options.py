@@ -43,4 +43,4 @@ _OPTIONS = (
 def rank_options(command: C) -> C:
     """``--ranks`` and how ranks compute together."""
     decorated: Callable[..., Any] = with_options(command, _OPTIONS)
-    return decorated  # type: ignore[return-value]
+    return decorated  # type: ignore[return-value]  # click keeps what it takes

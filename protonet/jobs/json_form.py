@@ -55,7 +55,7 @@ def from_json(cls: type[T], values: dict[str, Any], where: str, **made: Any) -> 
         UsageError: for unknown fields of a newer protonet, or values that the class refuses.
     """
     hints = _hints(cls)
-    declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    declared = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # a dataclass
     odd = sorted(values.keys() - declared.keys())
     if odd:
         raise UsageError(

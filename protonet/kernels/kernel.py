@@ -123,6 +123,7 @@ class Kernel:
         tuned = cls._tuned.get(processor)
         if tuned is None or not tuned.stores(np.dtype(dtype).name):
             return None
+        # What is tuned is a subclass, which a class variable cannot say.
         return tuned if tuned.supports(*args, **more) else None  # type: ignore[return-value]
 
     @classmethod

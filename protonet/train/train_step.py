@@ -146,7 +146,7 @@ class CapturedTrainStep(TrainStep):
         self._iteration_graph = GraphedCallable(net.device, self._iterate, key, variant, any_failed)
 
     @property
-    def capture_errors(self) -> frozenset[str]:  # type: ignore[override]
+    def capture_errors(self) -> frozenset[str]:  # type: ignore[override]  # only read
         """Why parts of the iteration could not be captured."""
         parts = (self._passes_graph, self._update_graph, self._iteration_graph)
         errors = (self._sum_error, *(part.capture_error for part in parts))

@@ -84,7 +84,7 @@ def _move(
         for name in DATABASES
         if (path := getattr(settings, name)) is not None
     }
-    found: RunSettings = replace(settings, **now)  # type: ignore[arg-type]
+    found: RunSettings = replace(settings, **now)  # type: ignore[arg-type]  # all of them are paths
     write_atomic(run.train_val, write_text(net).encode())
     run.update(settings=found)
     return found

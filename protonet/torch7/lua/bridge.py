@@ -122,7 +122,7 @@ class Bridge:
         if kind == "function":
             return LuaFunction(self, value)
         table = Table()
-        table.data = Fields(self, value)  # type: ignore[assignment]
+        table.data = Fields(self, value)  # type: ignore[assignment]  # used as a dict
         return table if kind == "table" else TorchObject(rest[1], table, int(rest[2] or 0))
 
     # To Lua.
@@ -154,14 +154,14 @@ class Bridge:
             reference, number = self.lua.new_object(value.typename, value.line)
             self._known[int(number)] = value
             self._move(value.fields, reference)
-        return value.fields.data.reference  # type: ignore[attr-defined]
+        return value.fields.data.reference  # type: ignore[attr-defined]  # of Fields, by now
 
     def _table(self, value: Table) -> Any:
         if not isinstance(value.data, Fields):
             reference = self.lua.new_table()
             self._known[int(self._described(reference)[1])] = value
             self._move(value, reference)
-        return value.data.reference  # type: ignore[attr-defined]
+        return value.data.reference  # type: ignore[attr-defined]  # of Fields, by now
 
     def _move(self, table: Table, reference: Any) -> None:
         """Make a table of Lua the place of a table's contents.
@@ -170,7 +170,7 @@ class Bridge:
         """
         fields = Fields(self, reference)
         self._moved.append((fields, table.data))
-        table.data = fields  # type: ignore[assignment]
+        table.data = fields  # type: ignore[assignment]  # used as a dict
         if self._moving:
             return
         self._moving = True

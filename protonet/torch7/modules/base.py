@@ -55,7 +55,7 @@ def module(*names: str) -> Callable[[M], M]:
 
 def lua(method: F) -> F:
     """Decorator: a method that definitions may call. Arguments are values of ``objects``."""
-    method.for_lua = True  # type: ignore[attr-defined]
+    method.for_lua = True  # type: ignore[attr-defined]  # a mark on a function
     return method
 
 

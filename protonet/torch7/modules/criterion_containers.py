@@ -156,6 +156,7 @@ class ParallelCriterion(_Criterions):
                 "expected a table of targets, got a tensor",
                 hint="nn.ParallelCriterion(true) gives the target to each criterion",
             )
+        # A table, as tensors were refused.
         targets: list[Value] = [target] * count if repeated else list(target)  # type: ignore[arg-type]
         if len(inputs) < count or len(targets) < count:
             raise LayerError(

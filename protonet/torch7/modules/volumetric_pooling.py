@@ -89,7 +89,7 @@ class CudnnVolumetricAveragePooling(VolumetricPooling):
 class VolumetricAveragePooling(VolumetricPooling):
     """The mean of each window."""
 
-    def construct(  # type: ignore[override]
+    def construct(  # type: ignore[override]  # it takes what Torch7's takes
         self,
         kT: int,
         kW: int,
