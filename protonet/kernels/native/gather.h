@@ -71,10 +71,12 @@ class Gather {
     } else {
       Index groups = (images * places() + wanted - 1) / wanted;
       // Several blocks are balanced among the threads, and few ones are of equal size.
-      if (groups > 8)
+      if (groups > 8) {
         groups = (groups + 4) / 8 * 8;
-      else if (groups > 0)
-        groups = (images + images / groups - 1) / (images / groups);
+      } else if (groups > 0) {
+        const Index each = images / groups;
+        groups = (images + each - 1) / each;
+      }
       for (Index g = 0; g < groups; ++g) {
         const Index first = images * g / groups, last = images * (g + 1) / groups;
         if (last > first) found.push_back({first, last - first, 0, rows_});

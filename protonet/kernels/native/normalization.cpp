@@ -32,11 +32,9 @@ class Normalization {
     };
   }
 
-  // Mean and variance of each channel and, unless it is null, the inverse. Then a channel that is in
-  // the cache is written.
-  template <class Write>
-  void measure(const T* x, float* mean, float* variances, float* inverses,
-               const Write& write) const {
+  // Mean and variance of each channel, after which `then` is called for it.
+  template <class F>
+  void measure(const T* x, float* mean, float* variances, F&& then) const {
     guess(x, mean);
     const double count = static_cast<double>(planes_.values());
     reduce<2>(
@@ -54,9 +52,7 @@ class Normalization {
           const double variance = sums[1] / count - shift * shift;  // may be below 0 by rounding
           variances[channel] = static_cast<float>(variance < 0 ? 0 : variance);
           mean[channel] = static_cast<float>(mean[channel] + shift);
-          if (inverses == nullptr) return;
-          inverses[channel] = 1 / std::sqrt(variances[channel] + eps_);
-          if (at_once()) each_of_channel(planes_, channel, 0, planes_.values(), write);
+          then(channel);
         });
   }
 
@@ -105,15 +101,17 @@ class Normalization {
     Unlocked free(planes_.size());
     const auto write = writing(x_array.data(), at(scale), at(bias), y_array.data(), means.data(),
                                inverses.data(), rectify);
-    measure(x_array.data(), means.data(), variances.data(), inverses.data(), write);
+    measure(x_array.data(), means.data(), variances.data(), [&](Index channel) {
+      inverses.data()[channel] = 1 / std::sqrt(variances.data()[channel] + eps_);
+      if (at_once()) each_of_channel(planes_, channel, 0, planes_.values(), write);
+    });
     if (!at_once()) each_vector(planes_, write);
   }
 
   // The statistics of x alone.
   void moments(Values<T> x, MutableFloats means, MutableFloats variances) const {
     Unlocked free(planes_.size());
-    const auto none = writing(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, false);
-    measure(x.data(), means.data(), variances.data(), nullptr, none);
+    measure(x.data(), means.data(), variances.data(), [](Index) {});
   }
 
   // y of given statistics.
