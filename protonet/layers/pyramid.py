@@ -66,7 +66,7 @@ class SPP(Layer):
                 )
             spec = LayerParameter(name=f"{self.name}/{level}", type="Pooling", top=["level"])
             param = spec.pooling_param
-            param.pool = int(self.spec.spp_param.pool)  # type: ignore[assignment]  # an enum's number
+            param.pool = int(self.spec.spp_param.pool)  # type: ignore[assignment]  # an enum
             param.kernel_h, param.kernel_w = kernel
             param.stride_h, param.stride_w = kernel
             param.pad_h, param.pad_w = pad

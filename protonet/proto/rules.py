@@ -11,7 +11,7 @@ from protonet.proto.source import NetDefinition
 
 def state(phase: int, level: int = 0, stages: Sequence[str] = ()) -> NetState:
     """A NetState message."""
-    return NetState(phase=phase, level=level, stage=stages)  # type: ignore[arg-type]  # an enum's number
+    return NetState(phase=phase, level=level, stage=stages)  # type: ignore[arg-type]  # an enum
 
 
 def matches(rule: NetStateRule, state: NetState) -> bool:
