@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for method, found in measured(given, Path(name)):
                 compared = found.comparison
                 if compared is None or compared.accuracies is None or compared.agreement is None:
-                    raise SystemExit("this processor has no 8-bit integers (AVX512_VNNI)")
+                    raise SystemExit("this processor has no 8-bit integers")
                 exact, rounded = compared.accuracies
                 scores = min(each.snr for each in compared.outputs if each.means is None)
                 rows.append(

@@ -116,7 +116,7 @@ def command(
     records, and write these ranges and the weights in float32 to one .caffemodel.
 
     With this file `infer`, `classify` and `test` compute convolutions and fully connected layers in
-    8-bit integers, where the processor can (AVX512-VNNI, AMX); Caffe reads it as any other.
+    8-bit integers, where the processor can (AVX2, AVX512-VNNI, AMX); Caffe reads it as any other.
 
     Prints a table of these layers: the range of what a layer reads, the share of values outside of
     it, and the ratio of signal to noise, in decibels, of what it reads and of its weights, whose
@@ -140,7 +140,7 @@ def command(
             note(line)
         if compare and not computes_in_integers(subject.device):
             note(
-                f"{subject.device.name}: has no 8-bit integers (AVX512_VNNI): answers not compared"
+                f"{subject.device.name}: has no 8-bit integers: answers not compared"
             )
         with progress("records") as watch:
             found = quantize(subject, out, choice, counts, watch.stage)

@@ -15,16 +15,17 @@ from protonet.graph.fusion import fuse
 from protonet.graph.integers import Range, with_integers
 from protonet.graph.names import Value
 from protonet.graph.plan import Plan
-from protonet.kernels.int8 import VNNI
+from protonet.kernels.int8 import SUPPORTED
 from protonet.layers.int8 import can_take_codes
 from protonet.proto.caffe_pb2 import Int8Parameter
 
 
 def computes_in_integers(device: Device) -> bool:
-    """Whether a device has kernels for 8-bit integers: processors with AVX512_VNNI. Elsewhere nets
+    """Whether a device has kernels for 8-bit integers: processors with AVX512_VNNI, or
+    with AVX2 and no AVX-512. Elsewhere nets
     compute in float32; a device without tuned kernels runs the definitions.
     """
-    return device.is_cpu and (not device.tuned or VNNI.holds())
+    return device.is_cpu and (not device.tuned or SUPPORTED.holds())
 
 
 def quantized(plan: Plan, params: Mapping[str, Int8Parameter]) -> Plan:

@@ -151,16 +151,18 @@ class Int8Convolve(Kernel):
         codes[:, : self.outputs] = self.target.encode(self.xp, found).T
 
 
-VNNI = Condition("the processor has AVX512_VNNI", lambda *_, **__: native.has("avx512_vnni"))
+SUPPORTED = Condition(
+    "the processor has AVX512_VNNI, or AVX2 without AVX-512", lambda *_, **__: native.has("int8")
+)
 
 
 class NativeInt8Convolve(Int8Convolve, processor="native"):
-    """Tiles of AMX, or AVX512_VNNI, over images of pixels of bytes; depthwise, AVX512_VNNI over
-    the rows of a window.
+    """Tiles of AMX or AVX512_VNNI over images of pixels of bytes, AVX2 over pixels of words;
+    depthwise, vectors of channels over the rows of a window.
     """
 
     requires = (
-        VNNI,
+        SUPPORTED,
         Condition("one or two axes", lambda windows, *_, **__: len(windows.inputs) <= 2),
         MODEST,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from protonet.blob import Array
 from protonet.device import Device
 from protonet.kernels import native
-from protonet.kernels.int8 import LARGEST, VNNI, Coding, codes_in
+from protonet.kernels.int8 import LARGEST, SUPPORTED, Coding, codes_in
 from protonet.kernels.kernel import Kernel
 from protonet.kernels.windows import Windows
 
@@ -47,7 +47,7 @@ class Int8MaxPool(Kernel):
 class NativeInt8MaxPool(Int8MaxPool, processor="native"):
     """Vectors of 64 channels."""
 
-    requires = (VNNI,)
+    requires = (SUPPORTED,)
 
     @cached_property
     def _native(self) -> Any:
@@ -113,7 +113,7 @@ class Int8AveragePool(Kernel):
 class NativeInt8AveragePool(Int8AveragePool, processor="native"):
     """Vectors of 16 channels."""
 
-    requires = (VNNI,)
+    requires = (SUPPORTED,)
 
     @cached_property
     def _native(self) -> Any:
@@ -188,7 +188,7 @@ class Int8Sum(Kernel):
 class NativeInt8Sum(Int8Sum, processor="native"):
     """Products of 16 bits, added in pairs."""
 
-    requires = (VNNI,)
+    requires = (SUPPORTED,)
 
     @cached_property
     def _how(self) -> tuple[Any, ...]:
@@ -230,7 +230,7 @@ class Int8Join(Kernel):
 class NativeInt8Join(Int8Join, processor="native"):
     """Vectors of 64 channels."""
 
-    requires = (VNNI,)
+    requires = (SUPPORTED,)
 
     def forward(self, xs: Sequence[Array], y: Array) -> None:
         native.load().join_codes(xs, self.channels, self.items * self.pixels, y)
@@ -262,7 +262,7 @@ class Int8Decode(Kernel):
 class NativeInt8Decode(Int8Decode, processor="native"):
     """Blocks of 16 pixels and 16 channels, transposed."""
 
-    requires = (VNNI,)
+    requires = (SUPPORTED,)
 
     def forward(self, x: Array, y: Array) -> None:
         shape = self.items, self.channels, self.pixels

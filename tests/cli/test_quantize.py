@@ -30,7 +30,7 @@ def digits(tmp_path: Path) -> None:
 def test_a_net_is_quantized(protonet: Any, tmp_path: Path) -> None:
     found = protonet("quantize", *NET, "--data", "train_db", "-o", "q.caffemodel", "--count", 32)
     computes = computes_in_integers(Device())
-    assert (found.returncode, "8-bit integers (AVX512_VNNI)" in found.stderr) == (0, not computes)
+    assert (found.returncode, "has no 8-bit integers" in found.stderr) == (0, not computes)
     lines = found.stdout.splitlines()
     assert lines[0].split() == ["layer", "type", "low", "high", "clipped", *["blob", "dB"],
                                 "weights", "dB"]  # fmt: skip

@@ -14,7 +14,7 @@ from protonet.kernels import native
 
 MODULES = ["baseline", "avx2", "avx512"]
 CPU, UNTUNED = Device("cpu"), Device("cpu", tuned=False)
-INTEGERS = CPU if native.has("avx512_vnni") else UNTUNED
+INTEGERS = CPU if native.has("int8") else UNTUNED
 """Computes in 8-bit integers whatever the processor has, if need be by the definitions."""
 
 

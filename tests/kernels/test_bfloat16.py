@@ -28,7 +28,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 UNIT = 2.0**-8
 """The greatest relative error of rounding."""
 
-UNITS = [["avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"], ["avx512_bf16"]]
+UNITS = [["avx512_bf16", "int8", "amx_bf16", "amx_int8"], ["avx512_bf16"]]
 """What products of matrices are computed with."""
 
 

@@ -18,9 +18,9 @@ from protonet.kernels.int8 import (
     quantized_weights,
 )
 from protonet.kernels.windows import Windows, window_outputs
-from tests.kernels.instructions import CPU, UNTUNED, check_threads
+from tests.kernels.instructions import CPU, UNTUNED, check_threads, use
 
-HAS_VNNI = "avx512_vnni" in native.load().features()
+HAS_INT8 = native.has("int8")
 CASES = [
     # items, channels, outputs, group, inputs, kernel, stride, pad, dilation
     (2, 3, 5, 1, (7, 9), (3, 3), (1, 1), (1, 1), (1, 1)),
@@ -48,12 +48,15 @@ CASES = [
 SOURCE, TARGET = Coding.of(-3, 5), Coding.of(-1, 30)
 
 
-@pytest.fixture(params=["tiles", "vnni"])
-def instructions(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(params=["tiles", "avx512", "avx2"])
+def instructions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All that the processor has, then less of it."""
+    if request.param != "tiles":
+        use(request.param, monkeypatch)
     module = native.load()
     before = module.features()
-    if request.param == "vnni":
-        module.limit_features(["avx512_vnni"])
+    if request.param == "avx512":
+        module.limit_features(["int8"])
     yield
     module.limit_features(before)
 
@@ -105,7 +108,7 @@ def test_the_compiled_version_is_the_definition(
         values, np.maximum(exact, 0), rtol=1e-5, atol=1e-4 if target is None else TARGET.scale
     )
     tuned, _, y, _ = made(CPU, case, target, takes_codes)
-    assert not HAS_VNNI or isinstance(tuned, NativeInt8Convolve)
+    assert not HAS_INT8 or isinstance(tuned, NativeInt8Convolve)
     tuned.forward(bottom, y, True)
     if target is None:
         np.testing.assert_array_equal(y, expected)

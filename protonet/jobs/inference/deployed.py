@@ -294,7 +294,7 @@ def int8_note(params: Mapping[str, Int8Parameter], device: Device) -> str:
     if computes_in_integers(device):
         return ""
     return (
-        "the weights are quantized, but 8-bit integers need a processor with AVX512_VNNI: "
+        "the weights are quantized, but 8-bit integers need AVX512_VNNI, or AVX2 without AVX-512: "
         "computing in float32"
     )
 

@@ -23,7 +23,7 @@ namespace {
 constexpr std::pair<const char*, bool Features::*> kNames[] = {
     {"avx2", &Features::vectors},
     {"avx512_bf16", &Features::bf16},
-    {"avx512_vnni", &Features::vnni},
+    {"int8", &Features::int8},
     {"amx_bf16", &Features::tiles_bf16},
     {"amx_int8", &Features::tiles_int8},
 };
@@ -46,12 +46,14 @@ Features detect() {
 #if defined(__AVX512F__)
   __builtin_cpu_init();
   found.bf16 = __builtin_cpu_supports("avx512bf16");
-  found.vnni = __builtin_cpu_supports("avx512vnni");
+  found.int8 = __builtin_cpu_supports("avx512vnni");
   // The functions with tiles use those of the other two as well.
-  const bool tiles = __builtin_cpu_supports("amx-tile") && found.bf16 && found.vnni;
+  const bool tiles = __builtin_cpu_supports("amx-tile") && found.bf16 && found.int8;
   const bool bf16 = __builtin_cpu_supports("amx-bf16");
   const bool int8 = __builtin_cpu_supports("amx-int8");
   if (tiles && bf16 && int8) found.tiles_bf16 = found.tiles_int8 = may_use_tiles();
+#elif defined(__AVX2__)
+  found.int8 = true;
 #endif
   return found;
 }

@@ -8,16 +8,17 @@
 
 #if defined(__AVX512F__)
 #define WITH_BF16 __attribute__((target("avx512bf16")))
+#define WITH_VNNI __attribute__((target("avx512vnni")))
 #else
 #define WITH_BF16
+#define WITH_VNNI
 #endif
-#define WITH_VNNI __attribute__((target("avx512vnni")))
 #define WITH_TILES __attribute__((target("amx-tile,amx-bf16,amx-int8,avx512bf16,avx512vnni")))
 
 struct Features {
   bool vectors = false;     // the set is avx2 or avx512: kernels over pixels of float32 are there
   bool bf16 = false;        // AVX512_BF16: dot products of pairs, conversion
-  bool vnni = false;        // AVX512_VNNI: dot products of quadruples of bytes
+  bool int8 = false;        // kernels of 8-bit integers: AVX512_VNNI, or the avx2 set
   bool tiles_bf16 = false;  // AMX, with permission of the system to use it
   bool tiles_int8 = false;
 };

@@ -11,14 +11,14 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
 class Int8Convolution {
  public:
   Int8Convolution(const ConvolutionShape& s, const Int8Ends& ends)
-      : s_(s), ends_(ends), layout_(s), windows_(valid_windows(layout_, s.out)),
+      : s_(s), ends_(ends), layout_(s), windows_(places_of_windows(layout_, s.out)),
         blocks_((s.group_outputs() + 15) / 16) {
     const Index each = s.groups * blocks_ * 16 + 16;
     offset_.assign(each, 0);
@@ -43,7 +43,7 @@ class Int8Convolution {
   }
 
   void forward(Floats x, MutableFloats y, bool rectify) const {
-    const Byte* codes = direct(x) ? reinterpret_cast<const Byte*>(x.data()) : coded(x);
+    const Code* codes = direct(x) ? reinterpret_cast<const Code*>(x.data()) : coded(x);
     const bool tiles = features().tiles_int8 && layout_.places > 8;
     // Tasks: the outputs of a group in sets of pairs of blocks, and within each all windows.
     const Index steps = (layout_.places + kStep - 1) / kStep, across = layout_.images * steps;
@@ -58,7 +58,7 @@ class Int8Convolution {
   }
 
  private:
-  static constexpr Index kStep = 256;  // windows of a task
+  static constexpr Index kStep = 256 / kSide * kSide;  // windows of a task
 
   struct Range {
     Index image, place, pair, last;
@@ -70,15 +70,15 @@ class Int8Convolution {
     const Index g = block / blocks_, first = block % blocks_ * 16;
     std::int8_t* to = weights_.data() + block * pieces() * kBlock;
     for (const Int8Layout::Run& run : layout_.runs)
-      for (Index done = 0; done < run.bytes; done += 64, to += kBlock)
-        for (Index b = done; b < std::min(run.bytes, done + 64); ++b) {
-          const Index channel = layout_.merges ? b % layout_.pixel : b;
+      for (Index done = 0; done < run.size; done += 64, to += kBlock)
+        for (Index k = done; k < std::min(run.size, done + 64); ++k) {
+          const Index channel = layout_.merges ? k % layout_.pixel : k;
           if (channel >= s_.group_channels()) continue;
-          const Index column = run.tap.x + (layout_.merges ? b / layout_.pixel : 0);
+          const Index column = run.tap.x + (layout_.merges ? k / layout_.pixel : 0);
           const Index tap = run.tap.y * s_.kernel.x + column;
           for (Index o = 0; o < std::min<Index>(16, s_.group_outputs() - first); ++o) {
             const Index output = g * s_.group_outputs() + first + o;
-            to[(b - done) / 4 * 64 + o * 4 + b % 4] =
+            to[weight_at(k - done, o)] =
                 w[(output * s_.group_channels() + channel) * s_.taps() + tap];
           }
         }
@@ -86,18 +86,19 @@ class Int8Convolution {
 
   // Whether windows can be read where the codes are: single pixels, and memory behind the last.
   bool direct(const Floats& x) const {
-    if (!ends_.takes_codes || s_.pad.y != 0 || s_.pad.x != 0 || s_.stride.y != 1 ||
+    if (sizeof(Code) > sizeof(Byte) || !ends_.takes_codes || s_.pad.y != 0 || s_.pad.x != 0 || s_.stride.y != 1 ||
         layout_.width != s_.width)
       return false;
     return s_.images * layout_.image + behind() <= static_cast<Index>(x.size()) * 4;
   }
 
-  // Bytes that may be read behind the last image.
-  Index behind() const { return 31 * layout_.place + 128; }
+  // Codes that may be read behind the last image.
+  Index behind() const { return (kSide - 1) * layout_.place + 128; }
 
-  const Byte* coded(const Floats& x) const {
+  const Code* coded(const Floats& x) const {
     const Index size = s_.images * layout_.image + behind();
-    Byte* codes = reinterpret_cast<Byte*>(thread_scratch(Scratch::kImage, size / 4 + 1));
+    Code* codes = reinterpret_cast<Code*>(
+        thread_scratch(Scratch::kImage, size * sizeof(Code) / sizeof(float) + 1));
     const Encoder encode(ends_.source);
     const Byte* bytes = reinterpret_cast<const Byte*>(x.data());
     const bool whole = layout_.width == s_.width && layout_.height == s_.height &&
@@ -122,25 +123,26 @@ class Int8Convolution {
   }
 
   // One row of a padded image, from floats or from codes.
-  void put_row(const float* x, const Byte* bytes, Index y, const Encoder& encode, Byte* to) const {
+  void put_row(const float* x, const Byte* bytes, Index y, const Encoder& encode, Code* to) const {
     const Index pixel = layout_.pixel, from = y - s_.pad.y;
+    const Code zero = static_cast<Code>(ends_.source.zero);
     if (from < 0 || from >= s_.height) {
-      std::memset(to, ends_.source.zero, layout_.width * pixel);
+      std::fill_n(to, layout_.width * pixel, zero);
       return;
     }
-    std::memset(to, ends_.source.zero, s_.pad.x * pixel);
+    std::fill_n(to, s_.pad.x * pixel, zero);
     const Index behind = s_.pad.x + s_.width;
-    std::memset(to + behind * pixel, ends_.source.zero, (layout_.width - behind) * pixel);
-    Byte* inner = to + s_.pad.x * pixel;
+    std::fill_n(to + behind * pixel, (layout_.width - behind) * pixel, zero);
+    Code* inner = to + s_.pad.x * pixel;
     if (ends_.takes_codes)
-      std::memcpy(inner, bytes + from * s_.width * pixel, s_.width * pixel);
+      copy_codes(bytes + from * s_.width * pixel, s_.width * pixel, inner);
     else
       encode_pixels(x + from * s_.width, s_.plane(), s_.channels, s_.width, encode, inner, pixel);
   }
 
-  void compute(Index g, const Range& range, const Byte* codes, float* y, bool rectify,
-               bool tiles) const {
-    const Byte* image = codes + range.image * layout_.image + g * s_.group_channels();
+  void compute(Index g, const Range& range, const Code* codes, float* y, bool rectify,
+               [[maybe_unused]] bool tiles) const {
+    const Code* image = codes + range.image * layout_.image + g * s_.group_channels();
     const Index last = std::min(layout_.places, range.place + kStep), size = pieces() * kBlock;
     const Index at = g * blocks_ * 16, first = g * s_.group_outputs();
     const Int8Epilogue finish{offset_.data() + at, factor_.data() + at, shift_.data() + at,
@@ -149,7 +151,9 @@ class Int8Convolution {
     const Index pixel = pixel_bytes(s_.outputs), end = s_.groups == 1 ? pixel : s_.group_outputs();
     Byte* to = reinterpret_cast<Byte*>(y) + range.image * s_.places() * pixel + first;
     alignas(64) Sums sums;
+#if defined(__AVX512F__)
     if (tiles) begin_tiles();
+#endif
     for (Index pair = range.pair; pair < range.last; ++pair) {
       const Index block = g * blocks_ + 2 * pair;
       const std::int8_t* b = weights_.data() + block * size;
@@ -158,19 +162,23 @@ class Int8Convolution {
         const Int8Operands operands{image + p * layout_.place, layout_.place, count,
                                     layout_.pieces.data(), pieces(),
                                     {b, 2 * pair + 1 < blocks_ ? b + size : nullptr}};
-        const Sixteen* windows = windows_.data() + p / 16;
+        const std::int32_t* places = windows_.data() + p;
         if (ends_.gives_codes && !tiles) {
-          multiply_by_quads(operands, StoreCodes{finish, pack, windows, to, pixel, 32 * pair,
-                                                 end - 32 * pair});
+          multiply_in_registers(operands, StoreCodes{finish, pack, places, to, pixel, 32 * pair,
+                                                     end - 32 * pair});
           continue;
         }
+#if defined(__AVX512F__)
         if (tiles) multiply_by_tiles(operands, sums);
-        else multiply_by_quads(operands, StoreSums{sums});
-        put({sums, windows, (count + 15) / 16, 32 * pair, s_.group_outputs()}, finish, first,
-            range.image, y);
+        else
+#endif
+          multiply_in_registers(operands, StoreSums{sums});
+        put({sums, places, count, 32 * pair, s_.group_outputs()}, finish, first, range.image, y);
       }
     }
+#if defined(__AVX512F__)
     if (tiles) end_tiles();
+#endif
   }
 
   void put(const Int8Block& block, const Int8Epilogue& finish, Index first, Index image,
@@ -189,7 +197,7 @@ class Int8Convolution {
   ConvolutionShape s_;
   Int8Ends ends_;
   Int8Layout layout_;
-  std::vector<Sixteen> windows_;
+  std::vector<std::int32_t> windows_;  // their places
   Index blocks_;  // of 16 outputs, of a group
   std::vector<std::int32_t> offset_;
   std::vector<float> factor_, shift_;
@@ -201,7 +209,7 @@ class Int8Convolution {
 #endif
 
 void add_int8(nb::module_& m) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   bind_int8(nb::class_<Int8Convolution>(m, "Int8Convolution"));
 #else
   (void)m;

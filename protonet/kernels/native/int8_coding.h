@@ -1,106 +1,123 @@
 // Floats as bytes: code = x / scale + zero, rounded to even and kept within 0 to 255.
 #pragma once
 
-#include <cstdint>
-
 #include "int8_layout.h"
-#include "vec.h"
+#include "int8_vec.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 struct Coding {
   float inverse;  // of the scale
   int zero;
 };
 
-// Codes of 16 values in words of 32 bits. NaN becomes 0.
+// Codes of a vector of values, in 32 bits. NaN becomes 0.
 struct Encoder {
   explicit Encoder(const Coding& c)
-      : inverse(_mm512_set1_ps(c.inverse)),
-        low(_mm512_set1_ps(static_cast<float>(-c.zero))),
-        high(_mm512_set1_ps(static_cast<float>(255 - c.zero))),
-        zero(_mm512_set1_epi32(c.zero)) {}
+      : inverse(splat(c.inverse)), low(splat(static_cast<float>(-c.zero))),
+        high(splat(static_cast<float>(255 - c.zero))), zero(NATIVE(set1_epi32)(c.zero)) {}
 
-  __m512i operator()(__m512 x) const {
-    const __m512 scaled = _mm512_mul_ps(x, inverse);
-    const __m512 bounded = _mm512_min_ps(_mm512_max_ps(scaled, low), high);
-    return _mm512_add_epi32(_mm512_cvtps_epi32(bounded), zero);
+  Ints operator()(Vec x) const {
+    return NATIVE(add_epi32)(rounded(min(max(x * inverse, low), high)), zero);
   }
 
-  __m512 inverse, low, high;
-  __m512i zero;
+  Vec inverse, low, high;
+  Ints zero;
 };
 
-// Codes of 64 values, in vectors as instructions pack them: the first has values 0 to 3 of each
-// sixteen, the second 4 to 7, and so on. Packing saturates, so that no lower bound is needed; NaN
-// becomes 0. With `rectify`, values below 0 have the code of 0.
+// Codes of four vectors of values, as instructions pack them: the first four of each vector, then
+// the next four, and so on. Packing saturates, so that no lower bound is needed; NaN becomes 0.
+// With `rectify`, values below 0 have the code of 0.
 struct Packer {
   Packer(const Coding& c, bool rectify)
-      : inverse(_mm512_set1_ps(c.inverse)),
-        high(_mm512_set1_ps(static_cast<float>(255 - c.zero))),
-        zero(_mm512_set1_epi16(static_cast<short>(c.zero))),
-        least(rectify ? _mm512_set1_epi8(static_cast<char>(c.zero)) : _mm512_setzero_si512()) {}
+      : inverse(splat(c.inverse)), high(splat(static_cast<float>(255 - c.zero))),
+        zero(NATIVE(set1_epi16)(static_cast<short>(c.zero))),
+        least(rectify ? NATIVE(set1_epi8)(static_cast<char>(c.zero)) : Ints{}) {}
 
-  __m512i operator()(__m512 a, __m512 b, __m512 c, __m512 d) const {
-    const __m512i near = _mm512_adds_epi16(_mm512_packs_epi32(words(a), words(b)), zero);
-    const __m512i far = _mm512_adds_epi16(_mm512_packs_epi32(words(c), words(d)), zero);
-    return _mm512_max_epu8(_mm512_packus_epi16(near, far), least);
+  Ints operator()(Vec a, Vec b, Vec c, Vec d) const {
+    return NATIVE(max_epu8)(NATIVE(packus_epi16)(words(a, b), words(c, d)), least);
   }
 
-  __m512i words(__m512 x) const {
-    return _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(x, inverse)));
+  Ints words(Vec a, Vec b) const {
+    return NATIVE(adds_epi16)(NATIVE(packs_epi32)(bounded(a), bounded(b)), zero);
   }
 
-  __m512 inverse, high;
-  __m512i zero, least;
+  Ints bounded(Vec x) const { return rounded(min(high, x * inverse)); }
+
+  Vec inverse, high;
+  Ints zero, least;
 };
 
-inline void transpose_words(__m512i (&v)[16]) {
-  Vec w[16];
-  for (Index i = 0; i < 16; ++i) w[i] = reinterpret_cast<Vec>(v[i]);
+inline void transpose_words(Ints (&v)[kLanes]) {
+  Vec w[kLanes];
+  for (Index i = 0; i < kLanes; ++i) w[i] = reinterpret_cast<Vec>(v[i]);
   transpose(w);
-  for (Index i = 0; i < 16; ++i) v[i] = reinterpret_cast<__m512i>(w[i]);
+  for (Index i = 0; i < kLanes; ++i) v[i] = reinterpret_cast<Ints>(w[i]);
 }
 
-inline __mmask64 first_bytes(Index n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
+// The first n codes of a vector, n a multiple of 4, as images of bytes or of words have them.
+inline void store_codes(Byte* to, Ints codes, Index n) { FirstBytes(n).store(to, codes); }
+#if !defined(__AVX512F__)
+inline void store_codes(std::int16_t* to, Ints codes, Index n) {
+  const Ints near = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes));
+  FirstBytes(2 * n).store(to, near);
+  if (n > 16)
+    FirstBytes(2 * n - 32).store(
+        to + 16, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1)));
+}
+#endif
 
-// The codes of `count` pixels of planes `plane` floats apart, as pixels of bytes.
-inline void encode_pixels(const float* x, Index plane, Index channels, Index count,
-                          const Encoder& encode, Byte* to, Index pixel) {
-  for (Index p = 0; p < count; p += 16) {
-    const Index here = std::min<Index>(16, count - p);
-    const __mmask16 lanes = first_lanes(here);
-    for (Index c = 0; c < channels; c += 64) {
-      const Index quads = std::min<Index>(16, (channels - c + 3) / 4);
-      __m512i words[16];
+// n adjacent codes, a multiple of 4.
+inline void copy_codes(const Byte* from, Index n, Byte* to) { std::memcpy(to, from, n); }
+#if !defined(__AVX512F__)
+inline void copy_codes(const Byte* from, Index n, std::int16_t* to) {
+  Index i = 0;
+  for (; i + kBytes <= n; i += kBytes) store_codes(to + i, load_ints(from + i), kBytes);
+  if (i < n) store_codes(to + i, FirstBytes(n - i).load(from + i), n - i);
+}
+#endif
+
+// The codes of `count` pixels of planes `plane` floats apart, as pixels.
+template <class C>
+void encode_pixels(const float* x, Index plane, Index channels, Index count, const Encoder& encode,
+                   C* to, Index pixel) {
+  for (Index p = 0; p < count; p += kLanes) {
+    const Index here = std::min(kLanes, count - p);
+    const FirstLanes lanes(here);
+    for (Index c = 0; c < channels; c += kBytes) {
+      const Index quads = std::min(kLanes, (channels - c + 3) / 4);
+      Ints words[kLanes];
       for (Index q = 0; q < quads; ++q) {
         const float* from = x + (c + 4 * q) * plane + p;
         const Index some = std::min<Index>(4, channels - c - 4 * q);
-        __m512i word = encode(_mm512_maskz_loadu_ps(lanes, from));
+        Ints word = encode(lanes.load(from));
         for (Index i = 1; i < some; ++i)
-          word = _mm512_or_epi32(
-              word, _mm512_slli_epi32(encode(_mm512_maskz_loadu_ps(lanes, from + i * plane)),
-                                      static_cast<unsigned>(8 * i)));
+          word |= NATIVE(slli_epi32)(encode(lanes.load(from + i * plane)),
+                                     static_cast<int>(8 * i));
         words[q] = word;
       }
       if (pixel == 4) {
-        _mm512_mask_storeu_epi32(to + p * pixel, lanes, words[0]);
+        store_codes(to + p * pixel, words[0], 4 * here);
         continue;
       }
-      for (Index q = quads; q < 16; ++q) words[q] = _mm512_setzero_si512();
+      for (Index q = quads; q < kLanes; ++q) words[q] = Ints{};
       transpose_words(words);
-      for (Index r = 0; r < here; ++r)
-        _mm512_mask_storeu_epi32(to + (p + r) * pixel + c, first_lanes(quads), words[r]);
+      for (Index r = 0; r < here; ++r) store_codes(to + (p + r) * pixel + c, words[r], 4 * quads);
     }
   }
 }
 
-// The codes of `count` adjacent values.
-inline void encode_values(const float* x, Index count, const Encoder& encode, Byte* to) {
-  for (Index i = 0; i < count; i += 16) {
-    const __mmask16 lanes = first_lanes(count - i);
-    _mm512_mask_cvtusepi32_storeu_epi8(to + i, lanes,
-                                       encode(_mm512_maskz_loadu_ps(lanes, x + i)));
+// The codes of `count` adjacent values, of which those up to a multiple of 4 are written.
+template <class C>
+void encode_values(const float* x, Index count, const Encoder& encode, C* to) {
+  for (Index i = 0; i < count; i += kBytes) {
+    alignas(64) Byte codes[kBytes];
+    for (Index v = 0; v < 4; ++v) {
+      const Index left = count - i - v * kLanes;
+      store_narrowed(codes + v * kLanes,
+                     left > 0 ? encode(load_some(x + i + v * kLanes, left)) : Ints{}, kLanes);
+    }
+    store_codes(to + i, load_ints(codes), std::min(kBytes, round_up(count - i, 4)));
   }
 }
 

@@ -9,28 +9,71 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
-constexpr Index kChannels = 64;      // of a block: one vector of bytes
+constexpr Index kChannels = kBytes;  // of a block: one vector of bytes
 constexpr Index kQuad = 4 * 64;      // bytes of a block's channels in four rows
 constexpr Index kStrip = 24 * 1024;  // bytes of the quads of a strip, about
 
-// Four rows of 64 channels as quadruples of a channel. Vector v has the channels 4 v to 4 v + 3 of
-// each sixteen: so 32-bit results of the four vectors are packed back without another shuffle.
-inline void put_quads(__m512i a, __m512i b, __m512i c, __m512i d, Byte* to) {
-  const __m512i ab = _mm512_unpacklo_epi8(a, b), more = _mm512_unpackhi_epi8(a, b);
-  const __m512i cd = _mm512_unpacklo_epi8(c, d), far = _mm512_unpackhi_epi8(c, d);
-  _mm512_store_si512(to, _mm512_unpacklo_epi16(ab, cd));
-  _mm512_store_si512(to + 64, _mm512_unpackhi_epi16(ab, cd));
-  _mm512_store_si512(to + 128, _mm512_unpacklo_epi16(more, far));
-  _mm512_store_si512(to + 192, _mm512_unpackhi_epi16(more, far));
+// Codes of four rows under a window, in a vector's worth of channels, times their weights: one
+// instruction with AVX512_VNNI; words of two rows, and of the two others behind them, with AVX2.
+// Vector v has the channels 4 v to 4 v + 3 of each sixteen: so 32-bit results of the four vectors
+// are packed back without another shuffle.
+#if defined(__AVX512F__)
+
+using Weight = std::int8_t;
+
+inline void put_quads(Ints a, Ints b, Ints c, Ints d, Byte* to) {
+  const Ints ab = _mm512_unpacklo_epi8(a, b), more = _mm512_unpackhi_epi8(a, b);
+  const Ints cd = _mm512_unpacklo_epi8(c, d), far = _mm512_unpackhi_epi8(c, d);
+  store_ints(to, _mm512_unpacklo_epi16(ab, cd));
+  store_ints(to + 64, _mm512_unpackhi_epi16(ab, cd));
+  store_ints(to + 128, _mm512_unpacklo_epi16(more, far));
+  store_ints(to + 192, _mm512_unpackhi_epi16(more, far));
 }
 
-// Where a channel of a block is among the 64 words of its vectors.
+WITH_VNNI inline Ints add_quads(Ints total, const Byte* codes, const Weight* weights) {
+  return _mm512_dpbusd_epi32(total, load_ints(codes), load_ints(weights));
+}
+
+inline Index weight_of(Index word, Index row) { return word * 4 + row; }
+
+#else
+
+using Weight = std::int16_t;
+
+inline void put_pairs(Ints a, Ints b, Byte* to) {
+  const Ints near = _mm256_unpacklo_epi8(a, b), far = _mm256_unpackhi_epi8(a, b);
+  store_ints(to, _mm256_unpacklo_epi8(near, Ints{}));
+  store_ints(to + 32, _mm256_unpackhi_epi8(near, Ints{}));
+  store_ints(to + 64, _mm256_unpacklo_epi8(far, Ints{}));
+  store_ints(to + 96, _mm256_unpackhi_epi8(far, Ints{}));
+}
+
+inline void put_quads(Ints a, Ints b, Ints c, Ints d, Byte* to) {
+  put_pairs(a, b, to);
+  put_pairs(c, d, to + kQuad / 2);
+}
+
+inline Ints add_quads(Ints total, const Byte* codes, const Weight* weights) {
+  const Ints near = _mm256_madd_epi16(load_ints(codes), load_ints(weights));
+  const Ints far = _mm256_madd_epi16(load_ints(codes + kQuad / 2), load_ints(weights + kQuad / 4));
+  return _mm256_add_epi32(total, _mm256_add_epi32(near, far));
+}
+
+inline Index weight_of(Index word, Index row) {
+  return row / 2 * (kQuad / 4) + word * 2 + row % 2;
+}
+
+#endif
+
+constexpr Index kWeights = kQuad / sizeof(Weight);  // of a quad
+
+// Where a channel of a block is among the words of its four vectors.
 inline Index word_of(Index channel) {
-  return channel % 16 / 4 * 16 + channel / 16 * 4 + channel % 4;
+  return channel % 16 / 4 * kLanes + channel / 16 * 4 + channel % 4;
 }
 
 // Rows of the image are read four at a time, and made quads once for all windows over them. Two
@@ -52,7 +95,7 @@ class Int8Depthwise {
     start_.assign(all, 0);
     factor_.assign(all, 0.0f);
     shift_.assign(all, 0.0f);
-    weights_.assign(all * 4 * quads_ * s.kernel.x * together_, 0);
+    weights_.assign(blocks_ * together_ * s.kernel.x * quads_ * kWeights, 0);
   }
 
   // Weights as channels x taps, and factor and shift of each channel.
@@ -65,7 +108,7 @@ class Int8Depthwise {
           const std::int8_t each = w.data()[(c * s_.kernel.y + i) * s_.kernel.x + j];
           sum += each;
           for (Index t = 0; t < together_; ++t)
-            weights_[weight(c / kChannels, t, j, (i + t) / 4) + word * 4 + (i + t) % 4] = each;
+            weights_[weight(c / kChannels, t, j, (i + t) / 4) + weight_of(word, (i + t) % 4)] = each;
         }
       start_[at] = -ends_.source.zero * sum;
       factor_[at] = factor.data()[c];
@@ -92,7 +135,7 @@ class Int8Depthwise {
 
   // Where the weights of a block are, for a row of windows, a column of taps and a quad.
   Index weight(Index block, Index t, Index column, Index quad) const {
-    return (((block * together_ + t) * s_.kernel.x + column) * quads_ + quad) * kQuad;
+    return (((block * together_ + t) * s_.kernel.x + column) * quads_ + quad) * kWeights;
   }
 
   const Byte* coded(const Floats& x) const {
@@ -126,12 +169,12 @@ class Int8Depthwise {
 
   // The quads of `count` columns from `first` on; padding has the code of 0.
   void arrange(const Byte* x, const Part& part, Index first, Index count, Byte* quads) const {
-    const __mmask64 lanes = lanes_of(part.block);
-    const __m512i zero = _mm512_set1_epi8(static_cast<char>(ends_.source.zero));
+    const FirstBytes lanes = lanes_of(part.block);
+    const Ints zero = NATIVE(set1_epi8)(static_cast<char>(ends_.source.zero));
     const Index left = std::clamp<Index>(-first, 0, count);
     const Index right = std::clamp<Index>(s_.width - first, left, count);
-    alignas(64) Byte zeros[64];
-    _mm512_store_si512(zeros, zero);
+    alignas(64) Byte zeros[kBytes];
+    store_ints(zeros, zero);
     for (Index q = 0; q < quads_; ++q) {
       const Byte* at[4];
       Index step[4];
@@ -146,9 +189,9 @@ class Int8Depthwise {
       Index c = 0;
       for (; c < left; ++c) put_quads(zero, zero, zero, zero, to + c * quads_ * kQuad);
       for (; c < right; ++c) {
-        __m512i row[4];
+        Ints row[4];
         for (Index k = 0; k < 4; ++k) {
-          row[k] = _mm512_maskz_loadu_epi8(lanes, at[k]);
+          row[k] = lanes.load(at[k]);
           at[k] += step[k];
         }
         put_quads(row[0], row[1], row[2], row[3], to + c * quads_ * kQuad);
@@ -157,7 +200,7 @@ class Int8Depthwise {
     }
   }
 
-  __mmask64 lanes_of(Index block) const { return first_bytes(pixel_ - block * kChannels); }
+  FirstBytes lanes_of(Index block) const { return FirstBytes(pixel_ - block * kChannels); }
 
   // P windows of row `t`, of which the first is at column `p` of the strip that begins at `first`.
   // They are of KX columns of one quad, if KX is not 0.
@@ -166,49 +209,45 @@ class Int8Depthwise {
                      bool rectify) const {
     const Index columns = KX != 0 ? KX : s_.kernel.x, high = KX != 0 ? 1 : quads_;
     const Index channel = part.block * kChannels, step = s_.stride.x * high * kQuad;
-    __m512 found[P][4];
+    Vec found[P][4];
 #pragma GCC unroll 4
     for (Index v = 0; v < 4; ++v) {
-      __m512i totals[P];
-      const __m512i start = _mm512_loadu_si512(start_.data() + channel + 16 * v);
+      Ints totals[P];
+      const Ints start = load_ints(start_.data() + channel + kLanes * v);
 #pragma GCC unroll 4
       for (Index i = 0; i < P; ++i) totals[i] = start;
-      const std::int8_t* w = weights_.data() + weight(part.block, t, 0, 0) + 64 * v;
+      const Index at = v * 4 * kLanes;
+      const Weight* w = weights_.data() + weight(part.block, t, 0, 0) + at / sizeof(Weight);
 #pragma GCC unroll 3
       for (Index j = 0; j < columns; ++j) {
-        const Byte* from = quads + (p * s_.stride.x + j * s_.dilation.x) * high * kQuad + 64 * v;
-        for (Index q = 0; q < high; ++q, w += kQuad, from += kQuad) {
-          const __m512i weights = _mm512_loadu_si512(w);
+        const Byte* from = quads + (p * s_.stride.x + j * s_.dilation.x) * high * kQuad + at;
+        for (Index q = 0; q < high; ++q, w += kWeights, from += kQuad) {
 #pragma GCC unroll 4
-          for (Index i = 0; i < P; ++i)
-            totals[i] =
-                _mm512_dpbusd_epi32(totals[i], _mm512_load_si512(from + i * step), weights);
+          for (Index i = 0; i < P; ++i) totals[i] = add_quads(totals[i], from + i * step, w);
         }
       }
-      const __m512 factor = _mm512_loadu_ps(factor_.data() + channel + 16 * v);
-      const __m512 shift = _mm512_loadu_ps(shift_.data() + channel + 16 * v);
+      const Vec factor = load(factor_.data() + channel + kLanes * v);
+      const Vec shift = load(shift_.data() + channel + kLanes * v);
 #pragma GCC unroll 4
-      for (Index i = 0; i < P; ++i)
-        found[i][v] = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(totals[i]), factor), shift);
+      for (Index i = 0; i < P; ++i) found[i][v] = to_floats(totals[i]) * factor + shift;
     }
     const Index place = (part.row + t) * s_.out.x + first + p;
     if (ends_.gives_codes) {
       const Packer pack(ends_.target, rectify);
       Byte* to = reinterpret_cast<Byte*>(y) + (part.image * s_.places() + place) * pixel_ + channel;
-      const __mmask64 lanes = lanes_of(part.block);
+      const FirstBytes lanes = lanes_of(part.block);
 #pragma GCC unroll 4
       for (Index i = 0; i < P; ++i) {
-        const __m512i codes = pack(found[i][0], found[i][1], found[i][2], found[i][3]);
-        if (lanes == ~__mmask64{0}) _mm512_storeu_si512(to + i * pixel_, codes);
-        else _mm512_mask_storeu_epi8(to + i * pixel_, lanes, codes);
+        const Ints codes = pack(found[i][0], found[i][1], found[i][2], found[i][3]);
+        if (lanes.all()) store_ints(to + i * pixel_, codes);
+        else lanes.store(to + i * pixel_, codes);
       }
       return;
     }
     for (Index i = 0; i < P; ++i) {
       alignas(64) float values[kChannels];
       for (Index v = 0; v < 4; ++v)
-        _mm512_store_ps(values + 16 * v,
-                        rectify ? _mm512_max_ps(found[i][v], _mm512_setzero_ps()) : found[i][v]);
+        store(values + kLanes * v, rectify ? max(found[i][v], Vec{}) : found[i][v]);
       float* to = y + (part.image * s_.channels + channel) * s_.places() + place + i;
       for (Index c = 0; c < std::min(kChannels, s_.channels - channel); ++c)
         to[c * s_.places()] = values[word_of(c)];
@@ -222,7 +261,7 @@ class Int8Depthwise {
   Index strip_, columns_;          // windows of a strip, and the columns that they read
   std::vector<std::int32_t> start_;
   std::vector<float> factor_, shift_;
-  std::vector<std::int8_t> weights_;
+  std::vector<Weight> weights_;
 };
 
 }  // namespace
@@ -230,7 +269,7 @@ class Int8Depthwise {
 #endif
 
 void add_int8_depthwise(nb::module_& m) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   bind_int8(nb::class_<Int8Depthwise>(m, "Int8Depthwise"));
 #else
   (void)m;

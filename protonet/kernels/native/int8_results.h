@@ -6,26 +6,15 @@
 #include "int8_coding.h"
 #include "int8_products.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
-// Which of 16 windows are of the image, and the place of the first of them.
-struct Sixteen {
-  __mmask16 valid;
-  Index first;
-};
-
-inline std::vector<Sixteen> valid_windows(const Int8Layout& layout, Tap out) {
-  std::vector<Sixteen> found;
+// The place of each window's result in its plane, and -1 of windows that begin in the padding.
+inline std::vector<std::int32_t> places_of_windows(const Int8Layout& layout, Tap out) {
+  std::vector<std::int32_t> found(round_up(layout.places, kSide), -1);
   const Index columns = layout.collapsed ? 1 : out.x;
-  for (Index p = 0; p < layout.places; p += 16) {
-    Sixteen here{0, 0};
-    for (Index i = 15; i >= 0; --i) {
-      if (p + i >= layout.places || (p + i) % layout.row >= columns) continue;
-      here.valid |= static_cast<__mmask16>(1u << i);
-      here.first = (p + i) / layout.row * columns + (p + i) % layout.row;
-    }
-    found.push_back(here);
-  }
+  for (Index p = 0; p < layout.places; ++p)
+    if (p % layout.row < columns)
+      found[p] = static_cast<std::int32_t>(p / layout.row * columns + p % layout.row);
   return found;
 }
 
@@ -35,31 +24,30 @@ struct Int8Epilogue {
   const float *factor, *shift;
   bool rectify;
 
-  __m512 operator()(__m512i sum, Index output) const {
-    const __m512i exact = _mm512_sub_epi32(sum, _mm512_loadu_si512(offset + output));
-    const __m512 scaled =
-        _mm512_mul_ps(_mm512_cvtepi32_ps(exact), _mm512_loadu_ps(factor + output));
-    const __m512 y = _mm512_add_ps(scaled, _mm512_loadu_ps(shift + output));
-    return rectify ? _mm512_max_ps(y, _mm512_setzero_ps()) : y;
+  Vec operator()(Ints sum, Index output) const {
+    const Vec y = scaled(NATIVE(sub_epi32)(sum, load_ints(offset + output)), output);
+    return rectify ? max(y, Vec{}) : y;
+  }
+
+  // Of a sum less its offset.
+  Vec scaled(Ints exact, Index output) const {
+    return to_floats(exact) * load(factor + output) + load(shift + output);
   }
 };
 
-// A result of up to 32 windows and 32 outputs, the first of which is `output` of `outputs`.
+// A result of some windows and up to 32 outputs, the first of which is `output` of `outputs`.
 struct Int8Block {
   const Sums& sums;
-  const Sixteen* windows;
-  Index vectors;  // of windows
+  const std::int32_t* places;  // of windows
+  Index windows;
   Index output, outputs;
 
   template <class F>
   void each(F&& put) const {
-    for (Index v = 0; v < vectors; ++v) {
-      Index place = windows[v].first;
-      for (unsigned left = windows[v].valid; left != 0; left &= left - 1, ++place) {
-        const std::int32_t* row = sums[16 * v + __builtin_ctz(left)];
-        for (Index o = 0; o < 32 && output + o < outputs; o += 16)
-          put(place, output + o, _mm512_loadu_si512(row + o));
-      }
+    for (Index w = 0; w < windows; ++w) {
+      if (places[w] < 0) continue;
+      for (Index o = 0; o < kAcross && output + o < outputs; o += kLanes)
+        put(places[w], output + o, load_ints(&sums[w][o]));
     }
   }
 
@@ -67,33 +55,53 @@ struct Int8Block {
   void encode(const Int8Epilogue& finish, const Encoder& encode, Byte* y, Index pixel,
               bool fills) const {
     const Index end = fills ? pixel : outputs;
-    each([&](Index place, Index o, __m512i sum) {
-      const __m128i codes = _mm512_cvtepi32_epi8(encode(finish(sum, o)));
-      _mm_mask_storeu_epi8(y + place * pixel + o, first_lanes(end - o), codes);
+    each([&](Index place, Index o, Ints sum) {
+      store_narrowed(y + place * pixel + o, encode(finish(sum, o)), end - o);
     });
   }
 
   // Rows of floats, one for each place.
   void rows(const Int8Epilogue& finish, float* y, Index row) const {
-    each([&](Index place, Index o, __m512i sum) {
-      _mm512_mask_storeu_ps(y + place * row + o, first_lanes(outputs - o), finish(sum, o));
+    each([&](Index place, Index o, Ints sum) {
+      store_some(y + place * row + o, finish(sum, o), outputs - o);
     });
   }
 
-  // Planes of floats.
+  // Planes of floats. Windows of the image that follow each other have adjacent places.
   void planes(const Int8Epilogue& finish, float* y, Index plane) const {
-    for (Index v = 0; v < vectors; ++v)
-      for (Index o = 0; o < 32 && output + o < outputs; o += 16) {
-        Vec tile[16];
-        for (Index r = 0; r < 16; ++r)
-          tile[r] = finish(_mm512_loadu_si512(&sums[16 * v + r][o]), output + o);
+    for (Index w = 0; w < windows; w += kLanes)
+      for (Index o = 0; o < kAcross && output + o < outputs; o += kLanes) {
+        Vec tile[kLanes];
+        for (Index r = 0; r < kLanes; ++r)
+          tile[r] = finish(load_ints(&sums[w + r][o]), output + o);
         transpose(tile);
-        const __mmask16 valid = windows[v].valid;
-        const __mmask16 lanes = first_lanes(__builtin_popcount(valid));
-        float* to = y + (output + o) * plane + windows[v].first;
-        for (Index r = 0; r < std::min<Index>(16, outputs - output - o); ++r)
-          _mm512_mask_storeu_ps(to + r * plane, lanes, _mm512_maskz_compress_ps(valid, tile[r]));
+        put_lanes(tile, std::min(kLanes, outputs - output - o), places + w,
+                  y + (output + o) * plane, plane);
       }
+  }
+
+ private:
+  static void put_lanes(const Vec (&tile)[kLanes], Index count, const std::int32_t* places,
+                        float* y, Index plane) {
+    Index first = 0;
+    while (first < kLanes && places[first] < 0) ++first;
+    if (first == kLanes) return;
+#if defined(__AVX512F__)
+    const __mmask16 valid =
+        _mm512_cmpge_epi32_mask(load_ints(places), _mm512_setzero_si512());
+    const __mmask16 lanes = first_lanes(__builtin_popcount(valid));
+    for (Index r = 0; r < count; ++r)
+      _mm512_mask_storeu_ps(y + r * plane + places[first], lanes,
+                            _mm512_maskz_compress_ps(valid, tile[r]));
+#else
+    if (places[kLanes - 1] - places[first] == kLanes - 1) {
+      for (Index r = 0; r < count; ++r) store(y + r * plane + places[first], tile[r]);
+      return;
+    }
+    for (Index r = 0; r < count; ++r)
+      for (Index i = first; i < kLanes; ++i)
+        if (places[i] >= 0) y[r * plane + places[i]] = tile[r][i];
+#endif
   }
 };
 
@@ -101,65 +109,59 @@ struct Int8Block {
 struct StoreCodes {
   const Int8Epilogue& finish;
   const Packer& pack;
-  const Sixteen* windows;
+  const std::int32_t* places;  // of windows
   Byte* to;  // of the first output, in the first pixel of the image
   Index pixel, output, bytes;  // bytes of a pixel that are written
 
-  __m512i start(Index n) const {
-    return _mm512_sub_epi32(_mm512_setzero_si512(),
-                            _mm512_loadu_si512(finish.offset + output + 16 * n));
+  Ints start(Index o) const {
+    return NATIVE(sub_epi32)(Ints{}, load_ints(finish.offset + output + o));
   }
 
   template <Index R, Index N>
-  void operator()(Index first, const __m512i (&totals)[R][N]) const {
+  void operator()(Index first, Index across, const Ints (&totals)[R][N]) const {
     constexpr Index kWindows = 4 / N;  // of a vector of codes
-    // from 4 outputs of each vector in turn to those of one window behind the other
-    const __m512i order =
-        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const unsigned valid = windows[first / 16].valid;
-    const unsigned before = valid & ((1u << first % 16) - 1);
-    Byte* at = to + (windows[first / 16].first + __builtin_popcount(before)) * pixel + output;
 #pragma GCC unroll 8
     for (Index r = 0; r < R; r += kWindows) {
-      __m512 values[4];
+      Vec values[4];
 #pragma GCC unroll 4
       for (Index i = 0; i < 4; ++i)
-        values[i] = value(totals[std::min(R - 1, r + i / N)][i % N], i % N);
-      const __m512i packed = pack(values[0], values[1], values[2], values[3]);
-      const __m512i codes = _mm512_permutexvar_epi32(order, packed);
-      const unsigned there = valid >> (first % 16 + r);
+        values[i] = finish.scaled(totals[std::min(R - 1, r + i / N)][i % N],
+                                  output + across + kLanes * (i % N));
+      const Ints codes = in_order(pack(values[0], values[1], values[2], values[3]));
+      const std::int32_t* at = places + first + r;
+#if defined(__AVX512F__)
       if constexpr (N == 2) {
-        put(_mm512_castsi512_si256(codes), there & 1, at);
-        if constexpr (R > 1) put(_mm512_extracti64x4_epi64(codes, 1), there >> 1 & 1, at);
+        put(_mm512_castsi512_si256(codes), at[0], across);
+        if constexpr (R > 1) put(_mm512_extracti64x4_epi64(codes, 1), at[1], across);
       } else {
-        put(_mm512_castsi512_si128(codes), there & 1, at);
-        if constexpr (R > 1) put(_mm512_extracti32x4_epi32(codes, 1), there >> 1 & 1, at);
-        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 2), there >> 2 & 1, at);
-        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 3), there >> 3 & 1, at);
+        put(_mm512_castsi512_si128(codes), at[0], across);
+        if constexpr (R > 1) put(_mm512_extracti32x4_epi32(codes, 1), at[1], across);
+        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 2), at[2], across);
+        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 3), at[3], across);
       }
+#else
+      put(_mm256_castsi256_si128(codes), at[0], across);
+      if constexpr (R > 1) put(_mm256_extracti128_si256(codes, 1), at[1], across);
+#endif
     }
   }
 
  private:
-  __m512 value(__m512i exact, Index n) const {
-    const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(exact),
-                                        _mm512_loadu_ps(finish.factor + output + 16 * n));
-    return _mm512_add_ps(scaled, _mm512_loadu_ps(finish.shift + output + 16 * n));
+  // From four outputs of each vector in turn to those of one window behind the other.
+  static Ints in_order(Ints packed) {
+#if defined(__AVX512F__)
+    const Ints order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, packed);
+#else
+    return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+#endif
   }
 
   // The codes of a window, if it is one of the image.
-  void put(__m256i codes, bool valid, Byte*& at) const {
-    if (!valid) return;
-    if (bytes >= 32) _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), codes);
-    else _mm256_mask_storeu_epi8(at, static_cast<__mmask32>(first_bytes(bytes)), codes);
-    at += pixel;
-  }
-
-  void put(__m128i codes, bool valid, Byte*& at) const {
-    if (!valid) return;
-    if (bytes >= 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(at), codes);
-    else _mm_mask_storeu_epi8(at, static_cast<__mmask16>(first_bytes(bytes)), codes);
-    at += pixel;
+  template <class B>
+  void put(B codes, std::int32_t place, Index across) const {
+    if (place >= 0 && bytes > across) store_first(to + place * pixel + output + across, codes,
+                                                  bytes - across);
   }
 };
 

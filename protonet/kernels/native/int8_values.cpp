@@ -9,7 +9,7 @@
 
 namespace nb = nanobind;
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 
 namespace {
 
@@ -32,13 +32,13 @@ class Int8Pool {
       Byte* to = bytes_of(y) + (image * out_.y + row) * out_.x * pixel_;
       for (Index column = 0; column < out_.x; ++column, to += pixel_) {
         const Window w = window(bytes_of(x), image, row, column);
-        for (Index c = 0; c < pixel_; c += 64) {
-          const __mmask64 lanes = first_bytes(pixel_ - c);
-          __m512i most = _mm512_setzero_si512();
+        for (Index c = 0; c < pixel_; c += kBytes) {
+          const FirstBytes lanes(pixel_ - c);
+          Ints most{};
           w.each(in_.x * pixel_, pixel_, [&](const Byte* from) {
-            most = _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(lanes, from + c));
+            most = NATIVE(max_epu8)(most, lanes.load(from + c));
           });
-          _mm512_mask_storeu_epi8(to + c, lanes, most);
+          lanes.store(to + c, most);
         }
       }
     });
@@ -52,26 +52,23 @@ class Int8Pool {
       for (Index column = 0; column < out_.x; ++column) {
         const Window w = window(bytes_of(x), image, row, column);
         const Index place = row * out_.x + column, places = out_.y * out_.x;
-        const __m512i less = _mm512_set1_epi32(offset.data()[place]);
-        const __m512 times = _mm512_set1_ps(factor.data()[place]);
+        const Ints less = NATIVE(set1_epi32)(offset.data()[place]);
+        const Vec times = splat(factor.data()[place]);
         Byte* codes = bytes_of(y) + (image * places + place) * pixel_;
         float* values = y.data() + image * channels_ * places + place;
-        for (Index c = 0; c < pixel_; c += 16) {
-          const __mmask16 lanes = first_lanes(pixel_ - c);
-          __m512i sum = _mm512_setzero_si512();
+        for (Index c = 0; c < pixel_; c += kLanes) {
+          Ints sum{};
           w.each(in_.x * pixel_, pixel_, [&](const Byte* from) {
-            sum = _mm512_add_epi32(
-                sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, from + c)));
+            sum = NATIVE(add_epi32)(sum, widened(from + c, pixel_ - c));
           });
-          const __m512 mean =
-              _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum, less)), times);
+          const Vec mean = to_floats(NATIVE(sub_epi32)(sum, less)) * times;
           if (gives_codes) {
-            _mm_mask_storeu_epi8(codes + c, lanes, _mm512_cvtepi32_epi8(encode(mean)));
+            store_narrowed(codes + c, encode(mean), pixel_ - c);
             continue;
           }
-          alignas(64) float found[16];
-          _mm512_store_ps(found, mean);
-          for (Index i = 0; i < std::min<Index>(16, channels_ - c); ++i)
+          alignas(64) float found[kLanes];
+          store(found, mean);
+          for (Index i = 0; i < std::min(kLanes, channels_ - c); ++i)
             values[(c + i) * places] = found[i];
         }
       }
@@ -110,28 +107,26 @@ class Int8Pool {
 // Pairs of multipliers of 16 bits for two blobs at a time.
 struct Pair {
   const Byte *a, *b;
-  __m512i times;
+  Ints times;
 };
 
-// 64 codes of a sum: (sum of multiplier x code + bias) >> shift, at least `low`.
-__m512i sum_codes(const std::vector<Pair>& pairs, Index at, __mmask64 lanes, __m512i bias,
-                  __m128i shift, __m512i low) {
-  const __m512i zero = _mm512_setzero_si512();
-  __m512i totals[4] = {bias, bias, bias, bias};
+// The codes of a vector of a sum: (sum of multiplier x code + bias) >> shift, at least `low`.
+Ints sum_codes(const std::vector<Pair>& pairs, Index at, const FirstBytes& lanes, Ints bias,
+               __m128i shift, Ints low) {
+  Ints totals[4] = {bias, bias, bias, bias};
   for (const Pair& pair : pairs) {
-    const __m512i a = _mm512_maskz_loadu_epi8(lanes, pair.a + at);
-    const __m512i b = pair.b ? _mm512_maskz_loadu_epi8(lanes, pair.b + at) : zero;
-    const __m512i near = _mm512_unpacklo_epi8(a, b), far = _mm512_unpackhi_epi8(a, b);
-    const __m512i words[4] = {
-        _mm512_unpacklo_epi8(near, zero), _mm512_unpackhi_epi8(near, zero),
-        _mm512_unpacklo_epi8(far, zero), _mm512_unpackhi_epi8(far, zero)};
+    const Ints a = lanes.load(pair.a + at), b = pair.b ? lanes.load(pair.b + at) : Ints{};
+    const Ints near = NATIVE(unpacklo_epi8)(a, b), far = NATIVE(unpackhi_epi8)(a, b);
+    const Ints words[4] = {
+        NATIVE(unpacklo_epi8)(near, Ints{}), NATIVE(unpackhi_epi8)(near, Ints{}),
+        NATIVE(unpacklo_epi8)(far, Ints{}), NATIVE(unpackhi_epi8)(far, Ints{})};
     for (int i = 0; i < 4; ++i)
-      totals[i] = _mm512_add_epi32(totals[i], _mm512_madd_epi16(words[i], pair.times));
+      totals[i] = NATIVE(add_epi32)(totals[i], NATIVE(madd_epi16)(words[i], pair.times));
   }
-  for (__m512i& total : totals) total = _mm512_sra_epi32(total, shift);
-  const __m512i found = _mm512_packus_epi16(_mm512_packs_epi32(totals[0], totals[1]),
-                                            _mm512_packs_epi32(totals[2], totals[3]));
-  return _mm512_max_epu8(found, low);
+  for (Ints& total : totals) total = NATIVE(sra_epi32)(total, shift);
+  const Ints found = NATIVE(packus_epi16)(NATIVE(packs_epi32)(totals[0], totals[1]),
+                                          NATIVE(packs_epi32)(totals[2], totals[3]));
+  return NATIVE(max_epu8)(found, low);
 }
 
 // All bytes of blobs of one shape; those behind the last channel of a pixel are of no use.
@@ -143,16 +138,16 @@ void add_codes(const std::vector<Floats>& x, const std::vector<int>& times, int 
     const unsigned first = static_cast<std::uint16_t>(times[i]);
     const unsigned second = two ? static_cast<std::uint16_t>(times[i + 1]) : 0;
     pairs.push_back({bytes_of(x[i]), two ? bytes_of(x[i + 1]) : nullptr,
-                     _mm512_set1_epi32(static_cast<int>(first | second << 16))});
+                     NATIVE(set1_epi32)(static_cast<int>(first | second << 16))});
   }
   Byte* to = bytes_of(y);
   parallel((size + kPart - 1) / kPart, [&](Index part) {
-    const __m512i from = _mm512_set1_epi32(bias);
-    const __m512i least = _mm512_set1_epi8(static_cast<char>(low));
+    const Ints from = NATIVE(set1_epi32)(bias);
+    const Ints least = NATIVE(set1_epi8)(static_cast<char>(low));
     const __m128i by = _mm_cvtsi32_si128(shift);
-    for (Index at = part * kPart; at < std::min(size, (part + 1) * kPart); at += 64) {
-      const __mmask64 lanes = first_bytes(size - at);
-      _mm512_mask_storeu_epi8(to + at, lanes, sum_codes(pairs, at, lanes, from, by, least));
+    for (Index at = part * kPart; at < std::min(size, (part + 1) * kPart); at += kBytes) {
+      const FirstBytes lanes(size - at);
+      lanes.store(to + at, sum_codes(pairs, at, lanes, from, by, least));
     }
   });
 }
@@ -170,10 +165,8 @@ void join_codes(const std::vector<Floats>& x, const std::vector<Index>& channels
       for (Index p = part * step; p < std::min(pixels, (part + 1) * step); ++p) {
         const Byte* from = bytes_of(x[i]) + p * own;
         Byte* to = bytes_of(y) + p * pixel + first;
-        for (Index c = 0; c < channels[i]; c += 64) {
-          const __mmask64 lanes = first_bytes(channels[i] - c);
-          _mm512_mask_storeu_epi8(to + c, lanes, _mm512_maskz_loadu_epi8(lanes, from + c));
-        }
+        for (Index c = 0; c < channels[i]; c += kBytes)
+          FirstBytes(channels[i] - c).store(to + c, FirstBytes(own - c).load(from + c));
       }
     }
   });
@@ -182,24 +175,22 @@ void join_codes(const std::vector<Floats>& x, const std::vector<Index>& channels
 // Codes as planes of floats: (code - zero) scale.
 void decode(Floats x, Index images, Index channels, Index places, float scale, int zero,
             MutableFloats y) {
-  const Index pixel = pixel_bytes(channels), parts = (places + 15) / 16;
+  const Index pixel = pixel_bytes(channels), parts = (places + kLanes - 1) / kLanes;
   parallel(images * parts, [&](Index task) {
-    const Index image = task / parts, p = task % parts * 16;
-    const Index here = std::min<Index>(16, places - p);
+    const Index image = task / parts, p = task % parts * kLanes;
+    const Index here = std::min(kLanes, places - p);
     const Byte* from = bytes_of(x) + (image * places + p) * pixel;
     float* to = y.data() + image * channels * places + p;
-    const __m512i less = _mm512_set1_epi32(zero);
-    for (Index c = 0; c < channels; c += 16) {
-      const __mmask16 lanes = first_lanes(pixel - c);
-      Vec tile[16] = {};
+    const Ints less = NATIVE(set1_epi32)(zero);
+    for (Index c = 0; c < channels; c += kLanes) {
+      Vec tile[kLanes] = {};
       for (Index r = 0; r < here; ++r) {
-        const __m128i codes = _mm_maskz_loadu_epi8(lanes, from + r * pixel + c);
-        const __m512i exact = _mm512_sub_epi32(_mm512_cvtepu8_epi32(codes), less);
-        tile[r] = _mm512_mul_ps(_mm512_cvtepi32_ps(exact), _mm512_set1_ps(scale));
+        const Ints codes = widened(from + r * pixel + c, pixel - c);
+        tile[r] = to_floats(NATIVE(sub_epi32)(codes, less)) * scale;
       }
       transpose(tile);
-      for (Index i = 0; i < std::min<Index>(16, channels - c); ++i)
-        _mm512_mask_storeu_ps(to + (c + i) * places, first_lanes(here), tile[i]);
+      for (Index i = 0; i < std::min(kLanes, channels - c); ++i)
+        store_some(to + (c + i) * places, tile[i], here);
     }
   });
 }
@@ -209,7 +200,7 @@ void decode(Floats x, Index images, Index channels, Index places, float scale, i
 #endif
 
 void add_int8_values(nb::module_& m) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   using Numbers = std::pair<Index, Index>;
   const auto released = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<Int8Pool>(m, "Int8Pool")
