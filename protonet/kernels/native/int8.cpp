@@ -58,7 +58,7 @@ class Int8Convolution {
   }
 
  private:
-  static constexpr Index kStep = 256 / kSide * kSide;  // windows of a task
+  static constexpr Index kStep = kLanes == 16 ? 256 : kSide;  // windows of a task
 
   struct Range {
     Index image, place, pair, last;
