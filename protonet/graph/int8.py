@@ -21,9 +21,9 @@ from protonet.proto.caffe_pb2 import Int8Parameter
 
 
 def computes_in_integers(device: Device) -> bool:
-    """Whether a device has kernels for 8-bit integers: processors with AVX512_VNNI, or
-    with AVX2 and no AVX-512. Elsewhere nets
-    compute in float32; a device without tuned kernels runs the definitions.
+    """Whether a device has kernels for 8-bit integers: processors with AVX512_VNNI, or with AVX2
+    and no AVX-512. Elsewhere nets compute in float32; a device without tuned kernels runs the
+    definitions.
     """
     return device.is_cpu and (not device.tuned or SUPPORTED.holds())
 

@@ -58,12 +58,23 @@ class Coding(NamedTuple):
         return (codes.astype(xp.int32) - self.zero).astype(xp.float32) * np.float32(self.scale)
 
 
-def quantized_weights(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int8 codes of weights with outputs in front, and a scale for each output (1 for only 0)."""
-    flat = w.reshape(len(w), -1).astype(np.float32)
-    scales = np.abs(flat).max(axis=1, initial=0) / np.float32(_LARGEST_WEIGHT)
+def quantized_weights(w: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """int8 codes of weights with outputs in front, and a scale for each output (1 for only 0).
+
+    Args:
+        channels: of a group, the axis behind the outputs. Products of channels 2i and 2i + 1 are
+            added in 16 bits by some processors, and 255 times the sum of their codes is to fit:
+            what the largest weight is for a scale, the largest sum of such two is, too.
+    """
+    flat = w.reshape(len(w), channels, -1).astype(np.float32)
+    paired = flat[:, : channels // 2 * 2]
+    largest = np.maximum(
+        np.abs(flat).max(axis=(1, 2), initial=0),
+        np.abs(paired[:, ::2] + paired[:, 1::2]).max(axis=(1, 2), initial=0),
+    )
+    scales = largest / np.float32(_LARGEST_WEIGHT)
     scales[scales == 0] = 1
-    codes = np.rint(flat / scales[:, None]).clip(-_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+    codes = np.rint(flat / scales[:, None, None]).clip(-_LARGEST_WEIGHT, _LARGEST_WEIGHT)
     return codes.astype(np.int8).reshape(w.shape), scales.astype(np.float32)
 
 

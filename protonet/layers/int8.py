@@ -171,7 +171,8 @@ def prepare(
 ) -> None:
     """Give a kernel the weights, and what the sums are multiplied with and shifted by."""
     get = layer.device.get
-    weights, scales = quantized_weights(np.asarray(get(layer.params[0].data)))
+    w = np.asarray(get(layer.params[0].data))
+    weights, scales = quantized_weights(w, kernel.channels // kernel.group)
     scales = scales * np.float32(layer.codes.bottoms[0].scale)
     if factor is not None:
         scales = scales * np.asarray(get(factor), np.float32)

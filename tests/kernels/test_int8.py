@@ -72,7 +72,7 @@ def made(device: Any, case: Any, target: Coding | None, takes_codes: bool) -> An
     w = rng.normal(size=(outputs, channels // group, *kernel)).astype(np.float32)
     w[0] = 0
     shift = rng.normal(size=outputs).astype(np.float32)
-    codes, scales = quantized_weights(w)
+    codes, scales = quantized_weights(w, channels // group)
     found = Int8Convolve.make(device, np.float32, *shape, SOURCE, target, takes_codes)
     found.prepare(codes, scales * np.float32(SOURCE.scale), shift)
     bottom = x
@@ -138,6 +138,29 @@ def test_codes_have_a_zero_and_bounds() -> None:
 
 def test_weights_have_a_scale_for_each_output() -> None:
     w = np.array([[1, -2], [0, 0], [0.5, 0.25]], np.float32)
-    codes, scales = quantized_weights(w)
+    codes, scales = quantized_weights(w, 1)
     np.testing.assert_array_equal(codes, [[64, -127], [0, 0], [127, 64]])
     np.testing.assert_allclose(scales, [2 / 127, 1, 0.5 / 127])
+    # of two channels whose products are added, the sum has no more than 127
+    codes, scales = quantized_weights(w, 2)
+    np.testing.assert_array_equal(codes, [[64, -127], [0, 0], [85, 42]])
+    np.testing.assert_allclose(scales, [2 / 127, 1, 0.75 / 127])
+
+
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("group", [1, 3, 24])
+def test_no_sum_saturates(sign: int, group: int) -> None:
+    """Codes and weights as large as they can be."""
+    windows = Windows((6, 5), (3, 3), (1, 1), (1, 1), (1, 1), (6, 5))
+    w = np.full((24, 24 // group, 3, 3), sign, np.float32)
+    codes, scales = quantized_weights(w, 24 // group)
+    x, found = np.full((1, 24, 6, 5), 255, np.float32), []
+    for device in (UNTUNED, CPU):
+        shape = windows, 1, 24, 24, group
+        kernel = Int8Convolve.make(device, np.float32, *shape, Coding(1.0, 0))
+        kernel.prepare(codes, scales, np.zeros(24, np.float32))
+        found.append(np.zeros_like(x))
+        kernel.forward(x, found[-1], False)
+    np.testing.assert_array_equal(*found)
+    assert abs(found[0][0, 0, 3, 2] * sign / (255 * 9 * 24 // group) - 1) < 0.01

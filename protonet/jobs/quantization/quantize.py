@@ -193,7 +193,7 @@ def _layers(net: Net, ranges: Mapping[Value, BlobRange]) -> list[QuantizedLayer]
 
 def _weights_snr(w: np.ndarray) -> float:
     """The ratio of weights to the errors of their codes."""
-    codes, scales = quantized_weights(w)
+    codes, scales = quantized_weights(w, w.shape[1])
     flat = w.reshape(len(w), -1).astype(np.float64)
     noise = flat - codes.reshape(flat.shape) * scales[:, None].astype(np.float64)
     return decibels(float(np.sum(flat**2)), float(np.sum(noise**2)))

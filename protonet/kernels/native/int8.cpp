@@ -43,7 +43,7 @@ class Int8Convolution {
   }
 
   void forward(Floats x, MutableFloats y, bool rectify) const {
-    const Code* codes = direct(x) ? reinterpret_cast<const Code*>(x.data()) : coded(x);
+    const Byte* codes = direct(x) ? reinterpret_cast<const Byte*>(x.data()) : coded(x);
     const bool tiles = features().tiles_int8 && layout_.places > 8;
     // Tasks: the outputs of a group in sets of pairs of blocks, and within each all windows.
     const Index steps = (layout_.places + kStep - 1) / kStep, across = layout_.images * steps;
@@ -70,15 +70,15 @@ class Int8Convolution {
     const Index g = block / blocks_, first = block % blocks_ * 16;
     std::int8_t* to = weights_.data() + block * pieces() * kBlock;
     for (const Int8Layout::Run& run : layout_.runs)
-      for (Index done = 0; done < run.size; done += 64, to += kBlock)
-        for (Index k = done; k < std::min(run.size, done + 64); ++k) {
-          const Index channel = layout_.merges ? k % layout_.pixel : k;
+      for (Index done = 0; done < run.bytes; done += 64, to += kBlock)
+        for (Index b = done; b < std::min(run.bytes, done + 64); ++b) {
+          const Index channel = layout_.merges ? b % layout_.pixel : b;
           if (channel >= s_.group_channels()) continue;
-          const Index column = run.tap.x + (layout_.merges ? k / layout_.pixel : 0);
+          const Index column = run.tap.x + (layout_.merges ? b / layout_.pixel : 0);
           const Index tap = run.tap.y * s_.kernel.x + column;
           for (Index o = 0; o < std::min<Index>(16, s_.group_outputs() - first); ++o) {
             const Index output = g * s_.group_outputs() + first + o;
-            to[weight_at(k - done, o)] =
+            to[(b - done) / 4 * 64 + o * 4 + b % 4] =
                 w[(output * s_.group_channels() + channel) * s_.taps() + tap];
           }
         }
@@ -86,19 +86,18 @@ class Int8Convolution {
 
   // Whether windows can be read where the codes are: single pixels, and memory behind the last.
   bool direct(const Floats& x) const {
-    if (sizeof(Code) > sizeof(Byte) || !ends_.takes_codes || s_.pad.y != 0 || s_.pad.x != 0 || s_.stride.y != 1 ||
+    if (!ends_.takes_codes || s_.pad.y != 0 || s_.pad.x != 0 || s_.stride.y != 1 ||
         layout_.width != s_.width)
       return false;
     return s_.images * layout_.image + behind() <= static_cast<Index>(x.size()) * 4;
   }
 
-  // Codes that may be read behind the last image.
+  // Bytes that may be read behind the last image.
   Index behind() const { return (kSide - 1) * layout_.place + 128; }
 
-  const Code* coded(const Floats& x) const {
+  const Byte* coded(const Floats& x) const {
     const Index size = s_.images * layout_.image + behind();
-    Code* codes = reinterpret_cast<Code*>(
-        thread_scratch(Scratch::kImage, size * sizeof(Code) / sizeof(float) + 1));
+    Byte* codes = reinterpret_cast<Byte*>(thread_scratch(Scratch::kImage, size / 4 + 1));
     const Encoder encode(ends_.source);
     const Byte* bytes = reinterpret_cast<const Byte*>(x.data());
     const bool whole = layout_.width == s_.width && layout_.height == s_.height &&
@@ -123,26 +122,25 @@ class Int8Convolution {
   }
 
   // One row of a padded image, from floats or from codes.
-  void put_row(const float* x, const Byte* bytes, Index y, const Encoder& encode, Code* to) const {
+  void put_row(const float* x, const Byte* bytes, Index y, const Encoder& encode, Byte* to) const {
     const Index pixel = layout_.pixel, from = y - s_.pad.y;
-    const Code zero = static_cast<Code>(ends_.source.zero);
     if (from < 0 || from >= s_.height) {
-      std::fill_n(to, layout_.width * pixel, zero);
+      std::memset(to, ends_.source.zero, layout_.width * pixel);
       return;
     }
-    std::fill_n(to, s_.pad.x * pixel, zero);
+    std::memset(to, ends_.source.zero, s_.pad.x * pixel);
     const Index behind = s_.pad.x + s_.width;
-    std::fill_n(to + behind * pixel, (layout_.width - behind) * pixel, zero);
-    Code* inner = to + s_.pad.x * pixel;
+    std::memset(to + behind * pixel, ends_.source.zero, (layout_.width - behind) * pixel);
+    Byte* inner = to + s_.pad.x * pixel;
     if (ends_.takes_codes)
-      copy_codes(bytes + from * s_.width * pixel, s_.width * pixel, inner);
+      std::memcpy(inner, bytes + from * s_.width * pixel, s_.width * pixel);
     else
       encode_pixels(x + from * s_.width, s_.plane(), s_.channels, s_.width, encode, inner, pixel);
   }
 
-  void compute(Index g, const Range& range, const Code* codes, float* y, bool rectify,
+  void compute(Index g, const Range& range, const Byte* codes, float* y, bool rectify,
                [[maybe_unused]] bool tiles) const {
-    const Code* image = codes + range.image * layout_.image + g * s_.group_channels();
+    const Byte* image = codes + range.image * layout_.image + g * s_.group_channels();
     const Index last = std::min(layout_.places, range.place + kStep), size = pieces() * kBlock;
     const Index at = g * blocks_ * 16, first = g * s_.group_outputs();
     const Int8Epilogue finish{offset_.data() + at, factor_.data() + at, shift_.data() + at,
@@ -164,7 +162,7 @@ class Int8Convolution {
                                     {b, 2 * pair + 1 < blocks_ ? b + size : nullptr}};
         const std::int32_t* places = windows_.data() + p;
         if (ends_.gives_codes && !tiles) {
-          multiply_in_registers(operands, StoreCodes{finish, pack, places, to, pixel, 32 * pair,
+          multiply_by_quads(operands, StoreCodes{finish, pack, places, to, pixel, 32 * pair,
                                                      end - 32 * pair});
           continue;
         }
@@ -172,7 +170,7 @@ class Int8Convolution {
         if (tiles) multiply_by_tiles(operands, sums);
         else
 #endif
-          multiply_in_registers(operands, StoreSums{sums});
+          multiply_by_quads(operands, StoreSums{sums});
         put({sums, places, count, 32 * pair, s_.group_outputs()}, finish, first, range.image, y);
       }
     }

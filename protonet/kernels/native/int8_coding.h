@@ -55,32 +55,9 @@ inline void transpose_words(Ints (&v)[kLanes]) {
   for (Index i = 0; i < kLanes; ++i) v[i] = reinterpret_cast<Ints>(w[i]);
 }
 
-// The first n codes of a vector, n a multiple of 4, as images of bytes or of words have them.
-inline void store_codes(Byte* to, Ints codes, Index n) { FirstBytes(n).store(to, codes); }
-#if !defined(__AVX512F__)
-inline void store_codes(std::int16_t* to, Ints codes, Index n) {
-  const Ints near = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes));
-  FirstBytes(2 * n).store(to, near);
-  if (n > 16)
-    FirstBytes(2 * n - 32).store(
-        to + 16, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1)));
-}
-#endif
-
-// n adjacent codes, a multiple of 4.
-inline void copy_codes(const Byte* from, Index n, Byte* to) { std::memcpy(to, from, n); }
-#if !defined(__AVX512F__)
-inline void copy_codes(const Byte* from, Index n, std::int16_t* to) {
-  Index i = 0;
-  for (; i + kBytes <= n; i += kBytes) store_codes(to + i, load_ints(from + i), kBytes);
-  if (i < n) store_codes(to + i, FirstBytes(n - i).load(from + i), n - i);
-}
-#endif
-
-// The codes of `count` pixels of planes `plane` floats apart, as pixels.
-template <class C>
-void encode_pixels(const float* x, Index plane, Index channels, Index count, const Encoder& encode,
-                   C* to, Index pixel) {
+// The codes of `count` pixels of planes `plane` floats apart, as pixels of bytes.
+inline void encode_pixels(const float* x, Index plane, Index channels, Index count,
+                          const Encoder& encode, Byte* to, Index pixel) {
   for (Index p = 0; p < count; p += kLanes) {
     const Index here = std::min(kLanes, count - p);
     const FirstLanes lanes(here);
@@ -97,28 +74,21 @@ void encode_pixels(const float* x, Index plane, Index channels, Index count, con
         words[q] = word;
       }
       if (pixel == 4) {
-        store_codes(to + p * pixel, words[0], 4 * here);
+        FirstBytes(4 * here).store(to + p * pixel, words[0]);
         continue;
       }
       for (Index q = quads; q < kLanes; ++q) words[q] = Ints{};
       transpose_words(words);
-      for (Index r = 0; r < here; ++r) store_codes(to + (p + r) * pixel + c, words[r], 4 * quads);
+      const FirstBytes bytes(4 * quads);
+      for (Index r = 0; r < here; ++r) bytes.store(to + (p + r) * pixel + c, words[r]);
     }
   }
 }
 
-// The codes of `count` adjacent values, of which those up to a multiple of 4 are written.
-template <class C>
-void encode_values(const float* x, Index count, const Encoder& encode, C* to) {
-  for (Index i = 0; i < count; i += kBytes) {
-    alignas(64) Byte codes[kBytes];
-    for (Index v = 0; v < 4; ++v) {
-      const Index left = count - i - v * kLanes;
-      store_narrowed(codes + v * kLanes,
-                     left > 0 ? encode(load_some(x + i + v * kLanes, left)) : Ints{}, kLanes);
-    }
-    store_codes(to + i, load_ints(codes), std::min(kBytes, round_up(count - i, 4)));
-  }
+// The codes of `count` adjacent values.
+inline void encode_values(const float* x, Index count, const Encoder& encode, Byte* to) {
+  for (Index i = 0; i < count; i += kLanes)
+    store_narrowed(to + i, encode(load_some(x + i, count - i)), count - i);
 }
 
 #endif

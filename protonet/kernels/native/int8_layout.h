@@ -1,4 +1,4 @@
-// Images of codes as integer convolutions read them: channels of a pixel adjacent, with their
+// Images of bytes as integer convolutions read them: channels of a pixel adjacent, with their
 // padding, so that the values under a row of taps are adjacent, and those of the next window a
 // fixed distance behind.
 #pragma once
@@ -10,26 +10,18 @@
 
 using Byte = std::uint8_t;
 
-// A code as instructions multiply it: quadruples of bytes with AVX-512, pairs of words with AVX2,
-// whose products of bytes would saturate.
-#if defined(__AVX512F__)
-using Code = Byte;
-#else
-using Code = std::int16_t;
-#endif
-
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 
-// Bytes of a pixel in a blob: whole quadruples of channels. Below, offsets count codes.
+// Bytes of a pixel: quadruples of channels, as instructions multiply them.
 inline Index pixel_bytes(Index channels) { return round_up(channels, 4); }
 
 // Rows of an image whose numbers are equal modulo the stride make a plane, so that the next row of
 // windows is one row behind in every plane. Windows are counted over whole rows: some begin in the
 // padding at the end of a row, and are dropped when results are stored.
 struct Int8Layout {
-  // Codes that are adjacent under taps, as one or more pieces of 64; `tap` is the first.
+  // Values that are adjacent under taps, as one or more pieces of 64 bytes; `tap` is the first.
   struct Run {
-    Index offset, size;
+    Index offset, bytes;
     Tap tap;
   };
   struct Piece {
@@ -52,13 +44,13 @@ struct Int8Layout {
         runs.push_back({at, s.kernel.x * pixel, {i, 0}});
         continue;
       }
-      const Index size = s.groups == 1 ? pixel : round_up(s.group_channels(), 4);
+      const Index bytes = s.groups == 1 ? pixel : round_up(s.group_channels(), 4);
       for (Index j = 0; j < s.kernel.x; ++j)
-        runs.push_back({at + j * s.dilation.x * pixel, size, {i, j}});
+        runs.push_back({at + j * s.dilation.x * pixel, bytes, {i, j}});
     }
     for (const Run& run : runs)
-      for (Index done = 0; done < run.size; done += 64)
-        pieces.push_back({run.offset + done, std::min<Index>(16, (run.size - done) / 4)});
+      for (Index done = 0; done < run.bytes; done += 64)
+        pieces.push_back({run.offset + done, std::min<Index>(16, (run.bytes - done) / 4)});
     // One window an image: the images are its places.
     collapsed = s.places() == 1;
     place = collapsed ? image : s.stride.x * pixel;

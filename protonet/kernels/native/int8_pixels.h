@@ -20,8 +20,8 @@ using Codes = nanobind::ndarray<const std::int8_t, nanobind::c_contig, nanobind:
 constexpr Index kInt8Step = 256;  // places of a task
 
 // The codes of images of floats, without padding.
-template <class C>
-void encode_images(const float* x, const ConvolutionShape& s, const Encoder& encode, C* to) {
+inline void encode_images(const float* x, const ConvolutionShape& s, const Encoder& encode,
+                          Byte* to) {
   const Index pixel = pixel_bytes(s.channels), parts = (s.plane() + kInt8Step - 1) / kInt8Step;
   parallel(s.images * parts, [&](Index task) {
     const Index i = task / parts, p = task % parts * kInt8Step;

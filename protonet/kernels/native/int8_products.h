@@ -1,4 +1,4 @@
-// Products of codes with 8-bit weights, summed in 32 bits: tiles of AMX, AVX512_VNNI, or AVX2.
+// Products of bytes with 8-bit weights, summed in 32 bits: tiles of AMX, AVX512_VNNI, or AVX2.
 #pragma once
 
 #include <cstring>
@@ -9,39 +9,18 @@
 
 #if defined(__AVX2__)
 
-// Of a block of results: windows (whole numbers of what registers hold) by outputs.
-constexpr Index kSide = kLanes == 16 ? 32 : 48, kAcross = 32;
+constexpr Index kSide = 32;  // of a block of results: places by outputs
 constexpr Index kBlock = 1024;  // bytes of the weights of 16 outputs for one piece
 
-using Sums = std::int32_t[kSide][kAcross];
+using Sums = std::int32_t[kSide][kSide];
 
 // The operands of a block: `places` windows from `a` on, and the weights of 16 or 32 outputs.
 struct Int8Operands {
-  const Code* a;
+  const Byte* a;
   Index place, places;
   const Int8Layout::Piece* pieces;
   Index count;
   const std::int8_t* b[2];  // the second is null for 16 outputs
-};
-
-// Where the weight of an output with code `k` is in the block of a piece: an instruction multiplies
-// so many adjacent codes of each output.
-inline Index weight_at(Index k, Index output) {
-  constexpr Index adjacent = 4 / sizeof(Code);
-  return k / adjacent * 16 * adjacent + output * adjacent + k % adjacent;
-}
-
-// Keeps sums as they are.
-struct StoreSums {
-  Sums& sums;
-
-  Ints start(Index) const { return Ints{}; }
-
-  template <Index R, Index N>
-  void operator()(Index first, Index output, const Ints (&totals)[R][N]) const {
-    for (Index r = 0; r < R; ++r)
-      for (Index n = 0; n < N; ++n) store_ints(&sums[first + r][output + kLanes * n], totals[r][n]);
-  }
 };
 
 #if defined(__AVX512F__)
@@ -102,102 +81,89 @@ WITH_TILES inline void multiply_by_tiles(const Int8Operands& o, Sums& sums) {
   else multiply_tiles<false, false>(o, sums);
 }
 
-// AVX512_VNNI: R windows and N vectors of outputs at a time.
+#endif
+
+// Vectors: R windows and N vectors of outputs at a time.
+
+constexpr Index kBlockVectors = 16 / kLanes;  // of the sums of 16 outputs
+
+// Adds the products of four bytes with the weights of each output. Without AVX512_VNNI two products
+// are added in 16 bits, which hold them: weights are made so that they do (kernels/int8.py).
+WITH_VNNI inline Ints add_quads(Ints total, Ints values, Ints weights) {
+#if defined(__AVX512F__)
+  return _mm512_dpbusd_epi32(total, values, weights);
+#else
+  const Ints pairs = _mm256_maddubs_epi16(values, weights);
+  return _mm256_add_epi32(total, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
+}
 
 template <Index R, Index N, class F>
-WITH_VNNI void multiply_quads(const Int8Operands& o, Index first, const F& finish) {
+WITH_VNNI void multiply_quads(const Int8Operands& o, Index block, Index first, const F& finish) {
   Ints totals[R][N];
+#pragma GCC unroll 2
   for (Index n = 0; n < N; ++n) {
-    const Ints start = finish.start(16 * n);
+    const Ints start = finish.start(16 * block + kLanes * n);
+#pragma GCC unroll 8
     for (Index r = 0; r < R; ++r) totals[r][n] = start;
   }
   for (Index i = 0; i < o.count; ++i) {
     const Byte* a = o.a + first * o.place + o.pieces[i].offset;
     for (Index q = 0; q < o.pieces[i].quads; ++q) {
       Ints weights[N];
-      for (Index n = 0; n < N; ++n) weights[n] = load_ints(o.b[n] + i * kBlock + 64 * q);
+#pragma GCC unroll 2
+      for (Index n = 0; n < N; ++n) {
+        const std::int8_t* b = o.b[block + n / kBlockVectors] + i * kBlock;
+        weights[n] = load_ints(b + 64 * q + n % kBlockVectors * kBytes);
+      }
+#pragma GCC unroll 8
       for (Index r = 0; r < R; ++r) {
         std::int32_t quad;
         std::memcpy(&quad, a + r * o.place + 4 * q, 4);
-        const Ints values = _mm512_set1_epi32(quad);
-        for (Index n = 0; n < N; ++n)
-          totals[r][n] = _mm512_dpbusd_epi32(totals[r][n], values, weights[n]);
-      }
-    }
-  }
-  finish(first, 0, totals);
-}
-
-template <Index N, class F>
-WITH_VNNI void multiply_rows(const Int8Operands& o, const F& finish) {
-  Index r = 0;
-  for (; r + 8 <= o.places; r += 8) multiply_quads<8, N>(o, r, finish);
-  if (r + 4 <= o.places) multiply_quads<4, N>(o, r, finish), r += 4;
-  if (r + 2 <= o.places) multiply_quads<2, N>(o, r, finish), r += 2;
-  if (r < o.places) multiply_quads<1, N>(o, r, finish);
-}
-
-// `finish` has what the sums of an output begin with, and takes those of R windows and N vectors of
-// outputs, of which it is told the first.
-template <class F>
-WITH_VNNI inline void multiply_in_registers(const Int8Operands& o, const F& finish) {
-  if (o.b[1] != nullptr) multiply_rows<2>(o, finish);
-  else multiply_rows<1>(o, finish);
-}
-
-#else
-
-// AVX2: R windows and 16 outputs at a time, whose weights become words as they are read. Compilers
-// would compute products ahead of their sums, and spill them: so each pair is one statement.
-
-inline void add_products(Ints& total, Ints values, Ints weights) {
-  Ints products;
-  asm volatile("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
-               : "+x"(total), "=&x"(products)
-               : "x"(values), "x"(weights));
-}
-
-template <Index R, class F>
-void multiply_pairs(const Int8Operands& o, Index block, Index first, const F& finish) {
-  Ints totals[R][2];
+        const Ints values = NATIVE(set1_epi32)(quad);
 #pragma GCC unroll 2
-  for (Index n = 0; n < 2; ++n) {
-    const Ints start = finish.start(16 * block + 8 * n);
-#pragma GCC unroll 6
-    for (Index r = 0; r < R; ++r) totals[r][n] = start;
-  }
-  for (Index i = 0; i < o.count; ++i) {
-    const Code* a = o.a + first * o.place + o.pieces[i].offset;
-    const auto* w = reinterpret_cast<const __m128i*>(o.b[block] + i * kBlock);
-    for (Index p = 0; p < 2 * o.pieces[i].quads; ++p, w += 2) {
-      const Ints near = _mm256_cvtepi8_epi16(_mm_loadu_si128(w));
-      const Ints far = _mm256_cvtepi8_epi16(_mm_loadu_si128(w + 1));
-#pragma GCC unroll 6
-      for (Index r = 0; r < R; ++r) {
-        std::int32_t pair;
-        std::memcpy(&pair, a + r * o.place + 2 * p, 4);
-        const Ints values = _mm256_set1_epi32(pair);
-        add_products(totals[r][0], values, near);
-        add_products(totals[r][1], values, far);
+        for (Index n = 0; n < N; ++n)
+          totals[r][n] = add_quads(totals[r][n], values, weights[n]);
       }
     }
   }
   finish(first, 16 * block, totals);
 }
 
-// `finish` has what the sums of an output begin with, and takes those of R windows and two vectors
-// of outputs, of which it is told the first.
-template <class F>
-void multiply_in_registers(const Int8Operands& o, const F& finish) {
-  for (Index block = 0; block < 2 && o.b[block] != nullptr; ++block) {
-    Index r = 0;
-    for (; r + 6 <= o.places; r += 6) multiply_pairs<6>(o, block, r, finish);
-    if (r + 4 <= o.places) multiply_pairs<4>(o, block, r, finish), r += 4;
-    if (r + 2 <= o.places) multiply_pairs<2>(o, block, r, finish), r += 2;
-    if (r < o.places) multiply_pairs<1>(o, block, r, finish);
-  }
+template <Index N, class F>
+WITH_VNNI void multiply_rows(const Int8Operands& o, Index block, const F& finish) {
+  constexpr Index kRows = kLanes / 2;
+  Index r = 0;
+  for (; r + kRows <= o.places; r += kRows) multiply_quads<kRows, N>(o, block, r, finish);
+  if (kRows > 4 && r + 4 <= o.places) multiply_quads<4, N>(o, block, r, finish), r += 4;
+  if (r + 2 <= o.places) multiply_quads<2, N>(o, block, r, finish), r += 2;
+  if (r < o.places) multiply_quads<1, N>(o, block, r, finish);
 }
 
+// `finish` has what the sums of outputs begin with, and takes those of R windows and N vectors of
+// outputs; of both it is told the first.
+template <class F>
+WITH_VNNI inline void multiply_by_quads(const Int8Operands& o, const F& finish) {
+  const Index blocks = o.b[1] != nullptr ? 2 : 1;
+#if defined(__AVX512F__)
+  if (blocks == 2) multiply_rows<2>(o, 0, finish);
+  else multiply_rows<1>(o, 0, finish);
+#else
+  for (Index block = 0; block < blocks; ++block) multiply_rows<2>(o, block, finish);
 #endif
+}
+
+// Keeps sums as they are.
+struct StoreSums {
+  Sums& sums;
+
+  Ints start(Index) const { return Ints{}; }
+
+  template <Index R, Index N>
+  void operator()(Index first, Index output, const Ints (&totals)[R][N]) const {
+    for (Index r = 0; r < R; ++r)
+      for (Index n = 0; n < N; ++n) store_ints(&sums[first + r][output + kLanes * n], totals[r][n]);
+  }
+};
 
 #endif

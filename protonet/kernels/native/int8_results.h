@@ -46,7 +46,7 @@ struct Int8Block {
   void each(F&& put) const {
     for (Index w = 0; w < windows; ++w) {
       if (places[w] < 0) continue;
-      for (Index o = 0; o < kAcross && output + o < outputs; o += kLanes)
+      for (Index o = 0; o < kSide && output + o < outputs; o += kLanes)
         put(places[w], output + o, load_ints(&sums[w][o]));
     }
   }
@@ -70,7 +70,7 @@ struct Int8Block {
   // Planes of floats. Windows of the image that follow each other have adjacent places.
   void planes(const Int8Epilogue& finish, float* y, Index plane) const {
     for (Index w = 0; w < windows; w += kLanes)
-      for (Index o = 0; o < kAcross && output + o < outputs; o += kLanes) {
+      for (Index o = 0; o < kSide && output + o < outputs; o += kLanes) {
         Vec tile[kLanes];
         for (Index r = 0; r < kLanes; ++r)
           tile[r] = finish(load_ints(&sums[w + r][o]), output + o);
