@@ -26,38 +26,57 @@ void relax() {
 #endif
 }
 
-struct Loop {
-  detail::Body body;
-  void* context;
-  std::ptrdiff_t count;
+// A thread's part of a loop.
+struct alignas(64) Part {
   std::atomic<std::ptrdiff_t> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure = nullptr;  // the first one, rethrown by the waiting thread
+  std::ptrdiff_t end = 0;
+};
 
-  void work() {
+// A thread begins with a part of its own, which is the same in each loop of as many tasks: so what
+// it wrote in the last one is in its caches. Then it helps the others.
+struct Loop {
+  Loop(detail::Body of, void* with, std::ptrdiff_t count, std::vector<Part>& by)
+      : body(of), context(with), parts(by) {
+    const auto threads = static_cast<std::ptrdiff_t>(parts.size());
+    for (std::ptrdiff_t i = 0; i < threads; ++i) {
+      parts[i].next.store(count * i / threads, std::memory_order_relaxed);
+      parts[i].end = count * (i + 1) / threads;
+    }
+  }
+
+  void work(std::size_t thread) {
     try {
-      for (std::ptrdiff_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-        body(context, i);
+      for (std::size_t k = 0; k < parts.size(); ++k) {
+        Part& part = parts[(thread + k) % parts.size()];
+        for (std::ptrdiff_t i; (i = part.next.fetch_add(1, std::memory_order_relaxed)) < part.end;)
+          body(context, i);
       }
     } catch (...) {
       if (!failed.exchange(true)) failure = std::current_exception();
-      next.store(count, std::memory_order_relaxed);
+      for (Part& part : parts) part.next.store(part.end, std::memory_order_relaxed);
     }
   }
+
+  detail::Body body;
+  void* context;
+  std::vector<Part>& parts;
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure = nullptr;  // the first one, rethrown by the waiting thread
 };
 
 // A loop is announced by a new generation number. Workers spin for a moment, since the next loop of
 // a net follows within microseconds, and then sleep.
 class Pool {
  public:
-  explicit Pool(int count) : helpers_(count - 1) {
-    for (int i = 0; i < helpers_; ++i) std::thread([this] { serve(); }).detach();
+  explicit Pool(int count) : helpers_(count - 1), parts_(count) {
+    for (int i = 1; i <= helpers_; ++i) std::thread([this, i] { serve(i); }).detach();
   }
 
   int size() const { return helpers_ + 1; }
 
-  void run(Loop& loop) {
+  void run(std::ptrdiff_t count, detail::Body body, void* context) {
     std::lock_guard<std::mutex> one_at_a_time(running_);
+    Loop loop(body, context, count, parts_);
     loop_ = &loop;
     busy_.store(helpers_, std::memory_order_relaxed);
     {
@@ -66,21 +85,21 @@ class Pool {
     }
     if (asleep_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
     t_inside = true;
-    loop.work();
+    loop.work(0);
     t_inside = false;
     for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; ++spins) {
       spins < 4000 ? relax() : static_cast<void>(sched_yield());
     }
+    if (loop.failed.load()) std::rethrow_exception(loop.failure);
   }
 
   void stop() {
     stopping_.store(true);
-    Loop nothing{[](void*, std::ptrdiff_t) {}, nullptr, 0};
-    run(nothing);
+    run(0, [](void*, std::ptrdiff_t) {}, nullptr);
   }
 
  private:
-  void serve() {
+  void serve(int thread) {
     t_inside = true;
     for (long seen = 0;; ++seen) {
       wait_after(seen);
@@ -88,7 +107,7 @@ class Pool {
         busy_.fetch_sub(1);
         return;
       }
-      loop_->work();
+      loop_->work(thread);
       busy_.fetch_sub(1, std::memory_order_release);
     }
   }
@@ -105,6 +124,7 @@ class Pool {
   }
 
   int helpers_;
+  std::vector<Part> parts_;
   std::mutex running_, mutex_;
   std::condition_variable wake_;
   std::atomic<long> generation_{0};
@@ -165,9 +185,7 @@ void detail::run(std::ptrdiff_t count, Body body, void* context) {
     for (std::ptrdiff_t i = 0; i < count; ++i) body(context, i);
     return;
   }
-  Loop loop{body, context, count};
-  the_pool().run(loop);
-  if (loop.failed.load()) std::rethrow_exception(loop.failure);
+  the_pool().run(count, body, context);
 }
 
 float* thread_scratch(Scratch which, std::size_t count) {
