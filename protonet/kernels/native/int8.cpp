@@ -18,8 +18,13 @@ namespace {
 class Int8Convolution {
  public:
   Int8Convolution(const ConvolutionShape& s, const Int8Ends& ends)
-      : s_(s), ends_(ends), layout_(s), windows_(places_of_windows(layout_, s.out)),
+      : s_(s), ends_(ends), layout_(s),
+        tiles_(features().tiles_int8 && layout_.out.y * layout_.out.x > 8),
+        columns_(tiles_ ? layout_.row : layout_.out.x),
+        windows_((layout_.out.y - 1) * columns_ + layout_.out.x),
         blocks_((s.group_outputs() + 15) / 16) {
+    const Index steps = (windows_ + step_of_depth() - 1) / step_of_depth();
+    step_ = round_up((windows_ + steps - 1) / steps, tiles_ ? kSide : kAtOnce);
     const Index each = s.groups * blocks_ * 16 + 16;
     offset_.assign(each, 0);
     factor_.assign(each, 0.0f);
@@ -44,27 +49,30 @@ class Int8Convolution {
 
   void forward(Floats x, MutableFloats y, bool rectify) const {
     const Byte* codes = direct(x) ? reinterpret_cast<const Byte*>(x.data()) : coded(x);
-    const bool tiles = features().tiles_int8 && layout_.places > 8;
     // Tasks: the outputs of a group in sets of pairs of blocks, and within each all windows.
-    const Index steps = (layout_.places + kStep - 1) / kStep, across = layout_.images * steps;
+    const Index steps = (windows_ + step_ - 1) / step_, across = layout_.images * steps;
     const Index pairs = (blocks_ + 1) / 2;
     const Index sets = std::min(pairs, std::max<Index>(1, (4 * threads() + across - 1) / across));
     parallel(s_.groups * sets * across, [&](Index task) {
       const Index at = task % across, g = task / across / sets, set = task / across % sets;
-      const Range range{at / steps, at % steps * kStep, pairs * set / sets,
+      const Range range{at / steps, at % steps * step_, pairs * set / sets,
                         pairs * (set + 1) / sets};
-      compute(g, range, codes, y.data(), rectify, tiles);
+      compute(g, range, codes, y.data(), rectify);
     });
   }
 
  private:
-  static constexpr Index kStep = kLanes == 16 ? 256 : kSide;  // windows of a task
-
   struct Range {
-    Index image, place, pair, last;
+    Index image, window, pair, last;
   };
 
   Index pieces() const { return static_cast<Index>(layout_.pieces.size()); }
+
+  // Windows of a task: what they read stays in the first cache, where that is all there is to it.
+  Index step_of_depth() const {
+    if (kLanes == 16) return 256;
+    return std::clamp<Index>((1 << 14) / (pieces() * 64) / 8 * 8, kSide, 256);
+  }
 
   void pack(const std::int8_t* w, Index block) {
     const Index g = block / blocks_, first = block % blocks_ * 16;
@@ -138,10 +146,9 @@ class Int8Convolution {
       encode_pixels(x + from * s_.width, s_.plane(), s_.channels, s_.width, encode, inner, pixel);
   }
 
-  void compute(Index g, const Range& range, const Byte* codes, float* y, bool rectify,
-               [[maybe_unused]] bool tiles) const {
+  void compute(Index g, const Range& range, const Byte* codes, float* y, bool rectify) const {
     const Byte* image = codes + range.image * layout_.image + g * s_.group_channels();
-    const Index last = std::min(layout_.places, range.place + kStep), size = pieces() * kBlock;
+    const Index last = std::min(windows_, range.window + step_), size = pieces() * kBlock;
     const Index at = g * blocks_ * 16, first = g * s_.group_outputs();
     const Int8Epilogue finish{offset_.data() + at, factor_.data() + at, shift_.data() + at,
                               rectify};
@@ -149,25 +156,26 @@ class Int8Convolution {
     const Index pixel = pixel_bytes(s_.outputs), end = s_.groups == 1 ? pixel : s_.group_outputs();
     Byte* to = reinterpret_cast<Byte*>(y) + range.image * s_.places() * pixel + first;
     alignas(64) Sums sums;
+    Index begin[kSide], places[kSide];
 #if defined(__AVX512F__)
-    if (tiles) begin_tiles();
+    if (tiles_) begin_tiles();
 #endif
     for (Index pair = range.pair; pair < range.last; ++pair) {
       const Index block = g * blocks_ + 2 * pair;
       const std::int8_t* b = weights_.data() + block * size;
-      for (Index p = range.place; p < last; p += kSide) {
+      for (Index p = range.window; p < last; p += kSide) {
         const Index count = std::min(kSide, last - p);
-        const Int8Operands operands{image + p * layout_.place, layout_.place, count,
+        locate(p, count, begin, places);
+        const Int8Operands operands{image, begin, layout_.place, count,
                                     layout_.pieces.data(), pieces(),
                                     {b, 2 * pair + 1 < blocks_ ? b + size : nullptr}};
-        const std::int32_t* places = windows_.data() + p;
-        if (ends_.gives_codes && !tiles) {
-          multiply_by_quads(operands, StoreCodes{finish, pack, places, to, pixel, 32 * pair,
-                                                     end - 32 * pair});
+        if (ends_.gives_codes && !tiles_) {
+          multiply_by_quads(operands, StoreCodes{finish, pack, to + p * pixel + 32 * pair, pixel,
+                                                 32 * pair, end - 32 * pair});
           continue;
         }
 #if defined(__AVX512F__)
-        if (tiles) multiply_by_tiles(operands, sums);
+        if (tiles_) multiply_by_tiles(operands, sums);
         else
 #endif
           multiply_by_quads(operands, StoreSums{sums});
@@ -175,8 +183,18 @@ class Int8Convolution {
       }
     }
 #if defined(__AVX512F__)
-    if (tiles) end_tiles();
+    if (tiles_) end_tiles();
 #endif
+  }
+
+  // Where windows from the p-th on begin, and the places of their results.
+  void locate(Index p, Index count, Index (&begin)[kSide], Index (&places)[kSide]) const {
+    Index row = p / columns_, column = p % columns_;
+    for (Index i = 0; i < count; ++i) {
+      begin[i] = (row * layout_.row + column) * layout_.place;
+      places[i] = column < layout_.out.x ? row * layout_.out.x + column : -1;
+      if (++column == columns_) column = 0, ++row;
+    }
   }
 
   void put(const Int8Block& block, const Int8Epilogue& finish, Index first, Index image,
@@ -195,8 +213,9 @@ class Int8Convolution {
   ConvolutionShape s_;
   Int8Ends ends_;
   Int8Layout layout_;
-  std::vector<std::int32_t> windows_;  // their places
-  Index blocks_;  // of 16 outputs, of a group
+  bool tiles_;
+  Index columns_, windows_, step_;  // windows of a row, of an image, and of a task
+  Index blocks_;                    // of 16 outputs, of a group
   std::vector<std::int32_t> offset_;
   std::vector<float> factor_, shift_;
   std::vector<std::int8_t> weights_;

@@ -16,8 +16,9 @@ inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 inline Index pixel_bytes(Index channels) { return round_up(channels, 4); }
 
 // Rows of an image whose numbers are equal modulo the stride make a plane, so that the next row of
-// windows is one row behind in every plane. Windows are counted over whole rows: some begin in the
-// padding at the end of a row, and are dropped when results are stored.
+// windows is one row behind in every plane. Where windows must be at equal distances, they are
+// counted over whole rows: some begin in the padding at the end of a row, and are dropped when
+// results are stored.
 struct Int8Layout {
   // Values that are adjacent under taps, as one or more pieces of 64 bytes; `tap` is the first.
   struct Run {
@@ -55,7 +56,7 @@ struct Int8Layout {
     collapsed = s.places() == 1;
     place = collapsed ? image : s.stride.x * pixel;
     row = collapsed ? 1 : width / s.stride.x;
-    places = collapsed ? s.images : (s.out.y - 1) * row + s.out.x;
+    out = collapsed ? Tap{s.images, 1} : s.out;
     images = collapsed ? 1 : s.images;
   }
 
@@ -71,5 +72,7 @@ struct Int8Layout {
   std::vector<Run> runs;
   std::vector<Piece> pieces;
   bool collapsed;
-  Index place, row, places, images;
+  Index place, row;  // bytes from a window to the next one, and windows from a row to the next one
+  Tap out;           // rows and columns of windows of an image
+  Index images;
 };

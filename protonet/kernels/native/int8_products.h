@@ -14,9 +14,10 @@ constexpr Index kBlock = 1024;  // bytes of the weights of 16 outputs for one pi
 
 using Sums = std::int32_t[kSide][kSide];
 
-// The operands of a block: `places` windows from `a` on, and the weights of 16 or 32 outputs.
+// The operands of a block: some windows of an image, and the weights of 16 or 32 outputs.
 struct Int8Operands {
-  const Byte* a;
+  const Byte* image;
+  const Index* begin;  // of each window; those of tiles are `place` bytes apart
   Index place, places;
   const Int8Layout::Piece* pieces;
   Index count;
@@ -40,7 +41,7 @@ WITH_TILES void multiply_tiles(const Int8Operands& o, Sums& sums) {
   if constexpr (kWide) _tile_zero(1);
   if constexpr (kMore) _tile_zero(2);
   if constexpr (kMore && kWide) _tile_zero(3);
-  const Byte* a = o.a;
+  const Byte* a = o.image + o.begin[0];
   const Byte* more = a + 16 * o.place;
   for (Index i = 0; i < o.count; ++i) {
     const Index offset = o.pieces[i].offset;
@@ -86,6 +87,7 @@ WITH_TILES inline void multiply_by_tiles(const Int8Operands& o, Sums& sums) {
 // Vectors: R windows and N vectors of outputs at a time.
 
 constexpr Index kBlockVectors = 16 / kLanes;  // of the sums of 16 outputs
+constexpr Index kAtOnce = kLanes / 2;           // windows in registers
 
 // Adds the products of four bytes with the weights of each output. Without AVX512_VNNI two products
 // are added in 16 bits, which hold them: weights are made so that they do (kernels/int8.py).
@@ -108,7 +110,9 @@ WITH_VNNI void multiply_quads(const Int8Operands& o, Index block, Index first, c
     for (Index r = 0; r < R; ++r) totals[r][n] = start;
   }
   for (Index i = 0; i < o.count; ++i) {
-    const Byte* a = o.a + first * o.place + o.pieces[i].offset;
+    const Byte* a[R];
+#pragma GCC unroll 8
+    for (Index r = 0; r < R; ++r) a[r] = o.image + o.begin[first + r] + o.pieces[i].offset;
     for (Index q = 0; q < o.pieces[i].quads; ++q) {
       Ints weights[N];
 #pragma GCC unroll 2
@@ -119,7 +123,7 @@ WITH_VNNI void multiply_quads(const Int8Operands& o, Index block, Index first, c
 #pragma GCC unroll 8
       for (Index r = 0; r < R; ++r) {
         std::int32_t quad;
-        std::memcpy(&quad, a + r * o.place + 4 * q, 4);
+        std::memcpy(&quad, a[r] + 4 * q, 4);
         const Ints values = NATIVE(set1_epi32)(quad);
 #pragma GCC unroll 2
         for (Index n = 0; n < N; ++n)
@@ -132,10 +136,9 @@ WITH_VNNI void multiply_quads(const Int8Operands& o, Index block, Index first, c
 
 template <Index N, class F>
 WITH_VNNI void multiply_rows(const Int8Operands& o, Index block, const F& finish) {
-  constexpr Index kRows = kLanes / 2;
   Index r = 0;
-  for (; r + kRows <= o.places; r += kRows) multiply_quads<kRows, N>(o, block, r, finish);
-  if (kRows > 4 && r + 4 <= o.places) multiply_quads<4, N>(o, block, r, finish), r += 4;
+  for (; r + kAtOnce <= o.places; r += kAtOnce) multiply_quads<kAtOnce, N>(o, block, r, finish);
+  if (kAtOnce > 4 && r + 4 <= o.places) multiply_quads<4, N>(o, block, r, finish), r += 4;
   if (r + 2 <= o.places) multiply_quads<2, N>(o, block, r, finish), r += 2;
   if (r < o.places) multiply_quads<1, N>(o, block, r, finish);
 }

@@ -8,16 +8,6 @@
 
 #if defined(__AVX2__)
 
-// The place of each window's result in its plane, and -1 of windows that begin in the padding.
-inline std::vector<std::int32_t> places_of_windows(const Int8Layout& layout, Tap out) {
-  std::vector<std::int32_t> found(round_up(layout.places, kSide), -1);
-  const Index columns = layout.collapsed ? 1 : out.x;
-  for (Index p = 0; p < layout.places; ++p)
-    if (p % layout.row < columns)
-      found[p] = static_cast<std::int32_t>(p / layout.row * columns + p % layout.row);
-  return found;
-}
-
 // y = factor (sum - offset) + shift, for each output; arrays have whole vectors.
 struct Int8Epilogue {
   const std::int32_t* offset;
@@ -38,7 +28,7 @@ struct Int8Epilogue {
 // A result of some windows and up to 32 outputs, the first of which is `output` of `outputs`.
 struct Int8Block {
   const Sums& sums;
-  const std::int32_t* places;  // of windows
+  const Index* places;  // of windows; -1 of those that are dropped
   Index windows;
   Index output, outputs;
 
@@ -67,41 +57,23 @@ struct Int8Block {
     });
   }
 
-  // Planes of floats. Windows of the image that follow each other have adjacent places.
+  // Planes of floats. Windows that are not dropped follow each other in a plane.
   void planes(const Int8Epilogue& finish, float* y, Index plane) const {
     for (Index w = 0; w < windows; w += kLanes)
       for (Index o = 0; o < kSide && output + o < outputs; o += kLanes) {
-        Vec tile[kLanes];
-        for (Index r = 0; r < kLanes; ++r)
-          tile[r] = finish(load_ints(&sums[w + r][o]), output + o);
+        Vec tile[kLanes] = {};
+        const Index here = std::min(kLanes, windows - w);
+        Index count = 0, place = 0;  // of those that are not dropped
+        for (Index r = 0; r < here; ++r) {
+          if (places[w + r] < 0) continue;
+          if (count == 0) place = places[w + r];
+          tile[count++] = finish(load_ints(&sums[w + r][o]), output + o);
+        }
         transpose(tile);
-        put_lanes(tile, std::min(kLanes, outputs - output - o), places + w,
-                  y + (output + o) * plane, plane);
+        const FirstLanes lanes(count);
+        for (Index r = 0; r < std::min(kLanes, outputs - output - o); ++r)
+          lanes.store(y + (output + o + r) * plane + place, tile[r]);
       }
-  }
-
- private:
-  static void put_lanes(const Vec (&tile)[kLanes], Index count, const std::int32_t* places,
-                        float* y, Index plane) {
-    Index first = 0;
-    while (first < kLanes && places[first] < 0) ++first;
-    if (first == kLanes) return;
-#if defined(__AVX512F__)
-    const __mmask16 valid =
-        _mm512_cmpge_epi32_mask(load_ints(places), _mm512_setzero_si512());
-    const __mmask16 lanes = first_lanes(__builtin_popcount(valid));
-    for (Index r = 0; r < count; ++r)
-      _mm512_mask_storeu_ps(y + r * plane + places[first], lanes,
-                            _mm512_maskz_compress_ps(valid, tile[r]));
-#else
-    if (places[kLanes - 1] - places[first] == kLanes - 1) {
-      for (Index r = 0; r < count; ++r) store(y + r * plane + places[first], tile[r]);
-      return;
-    }
-    for (Index r = 0; r < count; ++r)
-      for (Index i = first; i < kLanes; ++i)
-        if (places[i] >= 0) y[r * plane + places[i]] = tile[r][i];
-#endif
   }
 };
 
@@ -109,8 +81,7 @@ struct Int8Block {
 struct StoreCodes {
   const Int8Epilogue& finish;
   const Packer& pack;
-  const std::int32_t* places;  // of windows
-  Byte* to;  // of the first output, in the first pixel of the image
+  Byte* to;  // of the first window and output
   Index pixel, output, bytes;  // bytes of a pixel that are written
 
   Ints start(Index o) const {
@@ -128,20 +99,25 @@ struct StoreCodes {
         values[i] = finish.scaled(totals[std::min(R - 1, r + i / N)][i % N],
                                   output + across + kLanes * (i % N));
       const Ints codes = in_order(pack(values[0], values[1], values[2], values[3]));
-      const std::int32_t* at = places + first + r;
+      Byte* at = to + (first + r) * pixel + across;
+      const Index left = bytes - across;
 #if defined(__AVX512F__)
       if constexpr (N == 2) {
-        put(_mm512_castsi512_si256(codes), at[0], across);
-        if constexpr (R > 1) put(_mm512_extracti64x4_epi64(codes, 1), at[1], across);
+        store_first(at, _mm512_castsi512_si256(codes), left);
+        if constexpr (R > 1)
+          store_first(at + pixel, _mm512_extracti64x4_epi64(codes, 1), left);
       } else {
-        put(_mm512_castsi512_si128(codes), at[0], across);
-        if constexpr (R > 1) put(_mm512_extracti32x4_epi32(codes, 1), at[1], across);
-        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 2), at[2], across);
-        if constexpr (R > 2) put(_mm512_extracti32x4_epi32(codes, 3), at[3], across);
+        store_first(at, _mm512_castsi512_si128(codes), left);
+        if constexpr (R > 1)
+          store_first(at + pixel, _mm512_extracti32x4_epi32(codes, 1), left);
+        if constexpr (R > 2) {
+          store_first(at + 2 * pixel, _mm512_extracti32x4_epi32(codes, 2), left);
+          store_first(at + 3 * pixel, _mm512_extracti32x4_epi32(codes, 3), left);
+        }
       }
 #else
-      put(_mm256_castsi256_si128(codes), at[0], across);
-      if constexpr (R > 1) put(_mm256_extracti128_si256(codes, 1), at[1], across);
+      store_first(at, _mm256_castsi256_si128(codes), left);
+      if constexpr (R > 1) store_first(at + pixel, _mm256_extracti128_si256(codes, 1), left);
 #endif
     }
   }
@@ -155,13 +131,6 @@ struct StoreCodes {
 #else
     return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 #endif
-  }
-
-  // The codes of a window, if it is one of the image.
-  template <class B>
-  void put(B codes, std::int32_t place, Index across) const {
-    if (place >= 0 && bytes > across) store_first(to + place * pixel + output + across, codes,
-                                                  bytes - across);
   }
 };
 
