@@ -23,7 +23,7 @@ class Int8Convolution {
         columns_(tiles_ ? layout_.row : layout_.out.x),
         windows_((layout_.out.y - 1) * columns_ + layout_.out.x),
         blocks_((s.group_outputs() + 15) / 16) {
-    const Index steps = (windows_ + step_of_depth() - 1) / step_of_depth();
+    const Index steps = (windows_ + kStep - 1) / kStep;
     step_ = round_up((windows_ + steps - 1) / steps, tiles_ ? kSide : kAtOnce);
     const Index each = s.groups * blocks_ * 16 + 16;
     offset_.assign(each, 0);
@@ -68,11 +68,7 @@ class Int8Convolution {
 
   Index pieces() const { return static_cast<Index>(layout_.pieces.size()); }
 
-  // Windows of a task: what they read stays in the first cache, where that is all there is to it.
-  Index step_of_depth() const {
-    if (kLanes == 16) return 256;
-    return std::clamp<Index>((1 << 14) / (pieces() * 64) / 8 * 8, kSide, 256);
-  }
+  static constexpr Index kStep = kLanes == 16 ? 256 : kSide;  // windows of a task, at most
 
   void pack(const std::int8_t* w, Index block) {
     const Index g = block / blocks_, first = block % blocks_ * 16;
