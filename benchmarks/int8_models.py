@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cases import Case
+from machine import has_vnni
 from protonet.device import Device
 from protonet.formats.caffemodel import open_weights, read_model, write_model
 from protonet.graph.int8 import int8_params, measured_values
@@ -110,6 +111,8 @@ def _write_model(place: Path, case: Case) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
+        # as it advises where sums of two products saturate: weights of 7 bits
+        reduce_range=not has_vnni(),
         nodes_to_exclude=_softmaxes(prepared),
     )
     prepared.unlink()

@@ -39,6 +39,11 @@ def keep_to_cores() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 
+def has_vnni() -> bool:
+    """Whether the processor adds products of bytes in 32 bits."""
+    return any("vnni" in line for line in Path("/proc/cpuinfo").read_text().splitlines())
+
+
 def describe(setting: Setting) -> list[str]:
     """Processor, its vector instructions, system and versions, a line each; and the GPU."""
     found: dict[str, str] = {}

@@ -45,7 +45,7 @@ class Int8MaxPool(Kernel):
 
 
 class NativeInt8MaxPool(Int8MaxPool, processor="native"):
-    """Vectors of 64 channels."""
+    """Vectors of channels, as bytes."""
 
     requires = (SUPPORTED,)
 
@@ -111,7 +111,7 @@ class Int8AveragePool(Kernel):
 
 
 class NativeInt8AveragePool(Int8AveragePool, processor="native"):
-    """Vectors of 16 channels."""
+    """Vectors of channels, in 32 bits."""
 
     requires = (SUPPORTED,)
 
@@ -228,7 +228,7 @@ class Int8Join(Kernel):
 
 
 class NativeInt8Join(Int8Join, processor="native"):
-    """Vectors of 64 channels."""
+    """Vectors of channels, as bytes."""
 
     requires = (SUPPORTED,)
 
@@ -260,7 +260,7 @@ class Int8Decode(Kernel):
 
 
 class NativeInt8Decode(Int8Decode, processor="native"):
-    """Blocks of 16 pixels and 16 channels, transposed."""
+    """Blocks of as many pixels and channels as a vector has, transposed."""
 
     requires = (SUPPORTED,)
 

@@ -9,7 +9,7 @@
 
 #if defined(__AVX2__)
 
-constexpr Index kSide = 32;  // of a block of results: places by outputs
+constexpr Index kSide = 32;     // of a block of results: places by outputs
 constexpr Index kBlock = 1024;  // bytes of the weights of 16 outputs for one piece
 
 using Sums = std::int32_t[kSide][kSide];
@@ -87,7 +87,7 @@ WITH_TILES inline void multiply_by_tiles(const Int8Operands& o, Sums& sums) {
 // Vectors: R windows and N vectors of outputs at a time.
 
 constexpr Index kBlockVectors = 16 / kLanes;  // of the sums of 16 outputs
-constexpr Index kAtOnce = kLanes / 2;           // windows in registers
+constexpr Index kAtOnce = kLanes / 2;         // windows in registers
 
 // Adds the products of four bytes with the weights of each output. Without AVX512_VNNI two products
 // are added in 16 bits, which hold them: weights are made so that they do (kernels/int8.py).
@@ -147,12 +147,12 @@ WITH_VNNI void multiply_rows(const Int8Operands& o, Index block, const F& finish
 // outputs; of both it is told the first.
 template <class F>
 WITH_VNNI inline void multiply_by_quads(const Int8Operands& o, const F& finish) {
-  const Index blocks = o.b[1] != nullptr ? 2 : 1;
 #if defined(__AVX512F__)
-  if (blocks == 2) multiply_rows<2>(o, 0, finish);
+  if (o.b[1] != nullptr) multiply_rows<2>(o, 0, finish);
   else multiply_rows<1>(o, 0, finish);
 #else
-  for (Index block = 0; block < blocks; ++block) multiply_rows<2>(o, block, finish);
+  for (Index block = 0; block < 2 && o.b[block] != nullptr; ++block)
+    multiply_rows<2>(o, block, finish);
 #endif
 }
 
