@@ -150,12 +150,14 @@ class PixelRows final : public PixelWayOf<T> {
   void run_from(const Word* from, const Block& block, const Word* packed, Index first, Index last,
                 T* y, const EpilogueOf<T>& epilogue) const {
     alignas(64) float tile[kRows * kColumns];
-    const Panels panels(flat_ ? block.count : s_.out.x);
-    const Index rows = flat_ ? 1 : block.count, parts = rows * panels.count;
+    const Index line = flat_ ? block.count : s_.out.x, rows = flat_ ? 1 : block.count;
+    const Index together = kAnyWindows ? rows : 1;  // rows whose windows panels may share
+    const Panels panels(together * line);
+    const Index parts = rows / together * panels.count;
     const Index out = flat_ ? block.first : block.image * s_.places() + block.first * s_.out.x;
     for (Index s = first; s < last; ++s) {
       const PixelPanel<T> results(epilogue, s * kColumns, strips_.columns(s));
-      for (Index r = 0; r < rows; ++r)
+      for (Index r = 0; r < rows; r += together)
         for (Index p = 0; p < panels.count; ++p) {
           const Index height = panels.height(p), place = panels.first(p);
           // What the next panel reads, which may be in memory; later, weights of the next strip, a
@@ -165,12 +167,29 @@ class PixelRows final : public PixelWayOf<T> {
                   ? from + (place + height) * pixel_
                   : packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
           results.multiply(height, strips_.width(s), pieces_,
-                           from + r * s_.stride.y * row_ + place * s_.stride.x * pixel_,
-                           s_.stride.x * pixel_, packed + s * kColumns * depth_, tile, ahead,
+                           windows(from + r * s_.stride.y * row_, place, height, line),
+                           packed + s * kColumns * depth_, tile, ahead,
                            y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
         }
     }
     if (epilogue.streams) end_streams();
+  }
+
+  // Windows from place `first` on, in rows of `line`.
+  PanelWindows<Word> windows(const Word* from, Index first, [[maybe_unused]] Index count,
+                             [[maybe_unused]] Index line) const {
+    const Index apart = s_.stride.x * pixel_;
+#if defined(__AVX512F__)
+    return {from + first * apart, apart};
+#else
+    PanelWindows<Word> found{from, {}};
+    Index row = first / line, column = first % line;
+    for (Index i = 0; i < count; ++i) {
+      found.begin[i] = row * s_.stride.y * row_ + column * apart;
+      if (++column == line) column = 0, ++row;
+    }
+    return found;
+#endif
   }
 
   // The first window of a block.

@@ -17,13 +17,41 @@ WITH_BF16 inline void add_product(Vec& sum, const std::uint32_t* a, Vec b) {
 }
 #endif
 
+// The words under R windows, one after the other.
+template <Index R, class Word>
+struct Rows {
+#if defined(__AVX512F__)
+  // A row and its two neighbors have addresses of one base.
+  static constexpr Index kBases = (R + 2) / 3;
+
+  Rows(const PanelWindows<Word>& windows, Index offset) : place(windows.place) {
+    for (Index i = 0; i < kBases; ++i) base[i] = windows.first + offset + 3 * i * place;
+  }
+  const Word* of(Index r) const { return base[r / 3] + r % 3 * place; }
+  void next() {
+    for (Index i = 0; i < kBases; ++i) ++base[i];
+  }
+
+  const Word* base[kBases];
+  Index place;
+#else
+  Rows(const PanelWindows<Word>& windows, Index offset) {
+#pragma GCC unroll 6
+    for (Index r = 0; r < R; ++r) base[r] = windows.first + windows.begin[r] + offset;
+  }
+  const Word* of(Index r) const { return base[r] + k; }
+  void next() { ++k; }
+
+  const Word* base[R];
+  Index k = 0;
+#endif
+};
+
 // What a panel multiplies, for R windows and V vectors.
 template <Index R, Index V, bool kPlain, class T, class Word>
-WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const Word* a,
-                                   Index place, const Word* b, float* tile, const Word* ahead,
-                                   const PixelPanel<T>& results, T* y) {
-  // A row and its two neighbors have addresses of one base.
-  constexpr Index kBases = (R + 2) / 3;
+WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
+                                   const PanelWindows<Word>& windows, const Word* b, float* tile,
+                                   const Word* ahead, const PixelPanel<T>& results, T* y) {
   Vec* to = reinterpret_cast<Vec*>(tile);
   const PixelPiece* piece = pieces.data();
   const PixelPiece* const end = piece + pieces.size();
@@ -32,8 +60,7 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const 
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
     do {
-      const Word* rows[kBases];
-      for (Index i = 0; i < kBases; ++i) rows[i] = a + piece->offset + 3 * i * place;
+      Rows<R, Word> rows(windows, piece->offset);
       for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
         __builtin_prefetch(std::exchange(ahead, ahead + kLanes));
         Vec columns[V];
@@ -43,9 +70,9 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const 
         for (Index r = 0; r < R; ++r) {
 #pragma GCC unroll 4
           for (Index v = 0; v < V; ++v)
-            add_product(sums[r][v], rows[r / 3] + r % 3 * place, columns[v]);
+            add_product(sums[r][v], rows.of(r), columns[v]);
         }
-        for (Index i = 0; i < kBases; ++i) ++rows[i];
+        rows.next();
       }
     } while (!(piece++)->ends);
     if (go_on) {
@@ -66,19 +93,19 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces, const 
 
 template <class T>
 void PixelPanel<T>::multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
-                             const Word* a, Index place, const Word* b, float* tile,
+                             const PanelWindows<Word>& windows, const Word* b, float* tile,
                              const Word* ahead, T* y) const {
   const PixelPanel& results = *this;
   const bool plain = is_plain(width);
-  with_rows(rows, [=, &pieces, &results](auto r) {
+  with_rows(rows, [=, &pieces, &windows, &results](auto r) {
     if (width == kColumns && plain)
-      multiply_pixel_tile<r, kVectors, true>(pieces, a, place, b, tile, ahead, results, y);
+      multiply_pixel_tile<r, kVectors, true>(pieces, windows, b, tile, ahead, results, y);
     else if (width == kColumns)
-      multiply_pixel_tile<r, kVectors, false>(pieces, a, place, b, tile, ahead, results, y);
+      multiply_pixel_tile<r, kVectors, false>(pieces, windows, b, tile, ahead, results, y);
     else if (plain)
-      multiply_pixel_tile<r, kVectors / 2, true>(pieces, a, place, b, tile, ahead, results, y);
+      multiply_pixel_tile<r, kVectors / 2, true>(pieces, windows, b, tile, ahead, results, y);
     else
-      multiply_pixel_tile<r, kVectors / 2, false>(pieces, a, place, b, tile, ahead, results, y);
+      multiply_pixel_tile<r, kVectors / 2, false>(pieces, windows, b, tile, ahead, results, y);
   });
 }
 

@@ -24,6 +24,19 @@ struct PixelPiece {
   bool ends;
 };
 
+// The windows of a panel. Registers hold the addresses of any windows with AVX2; with AVX-512, where
+// there are more of them, those of a few that are equally far apart.
+template <class Word>
+struct PanelWindows {
+  const Word* first;
+#if defined(__AVX512F__)
+  Index place;  // words from one to the next
+#else
+  Index begin[kRows];  // words from the first
+#endif
+};
+constexpr bool kAnyWindows = kLanes < 16;
+
 // Functions that compute in bfloat16 have the attribute of its instructions, and so have the templates
 // that they are inlined into. Of float32, those contain none of these instructions.
 inline void put_lanes(float* to, Vec v, Index count, bool streams) {
@@ -79,12 +92,12 @@ class PixelPanel {
       }
   }
 
-  // What lies under `rows` windows, each `place` words from that before, times packed weights of
-  // `width` outputs, kColumns or half of that; the results begin at `y`. The sums of all but the last
-  // chunk are in `tile`. A line from `ahead` on is loaded in each step of the depth, for whoever needs
-  // it next.
-  void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces, const Word* a,
-                Index place, const Word* b, float* tile, const Word* ahead, T* y) const;
+  // What lies under `rows` windows times packed weights of `width` outputs, kColumns or half of that;
+  // the results begin at `y`. The sums of all but the last chunk are in `tile`. A line from `ahead` on
+  // is loaded in each step of the depth, for whoever needs it next.
+  void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
+                const PanelWindows<Word>& windows, const Word* b, float* tile, const Word* ahead,
+                T* y) const;
 
  private:
   Index lanes(Index v) const { return std::clamp<Index>(count_ - v * kLanes, 0, kLanes); }
