@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdio>
@@ -65,7 +66,10 @@ struct Loop {
 };
 
 // A loop is announced by a new generation number. Workers spin for a moment, since the next loop of
-// a net follows within microseconds, and then sleep.
+// a net follows within microseconds, and then sleep. They are slow to wake, in virtual machines most
+// of all, whose processors are taken from them when they sleep; meanwhile they let others run.
+constexpr std::chrono::microseconds kAwake{400};
+
 class Pool {
  public:
   explicit Pool(int count) : helpers_(count - 1), parts_(count) {
@@ -113,10 +117,12 @@ class Pool {
   }
 
   void wait_after(long seen) {
-    for (int spins = 0; spins < 2000; ++spins) {
-      if (generation_.load(std::memory_order_acquire) != seen) return;
-      relax();
-    }
+    using Clock = std::chrono::steady_clock;
+    for (auto until = Clock::now() + kAwake; Clock::now() < until; sched_yield())
+      for (int spins = 0; spins < 100; ++spins) {
+        if (generation_.load(std::memory_order_acquire) != seen) return;
+        relax();
+      }
     std::unique_lock<std::mutex> lock(mutex_);
     asleep_.fetch_add(1, std::memory_order_seq_cst);
     wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
