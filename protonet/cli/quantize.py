@@ -139,9 +139,7 @@ def command(
         for line in subject.notes:
             note(line)
         if compare and not computes_in_integers(subject.device):
-            note(
-                f"{subject.device.name}: has no 8-bit integers: answers not compared"
-            )
+            note(f"{subject.device.name}: has no 8-bit integers: answers not compared")
         with progress("records") as watch:
             found = quantize(subject, out, choice, counts, watch.stage)
     if as_json:

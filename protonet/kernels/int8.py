@@ -61,10 +61,12 @@ class Coding(NamedTuple):
 def quantized_weights(w: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """int8 codes of weights with outputs in front, and a scale for each output (1 for only 0).
 
+    Some processors add products of channels 2i and 2i + 1 in 16 bits, which are to hold 255 times
+    the sum of their codes: so the largest sum of two decides on a scale as the largest weight does.
+
     Args:
-        channels: of a group, the axis behind the outputs. Products of channels 2i and 2i + 1 are
-            added in 16 bits by some processors, and 255 times the sum of their codes is to fit:
-            what the largest weight is for a scale, the largest sum of such two is, too.
+        w: outputs x channels x taps, in any shape.
+        channels: of a group.
     """
     flat = w.reshape(len(w), channels, -1).astype(np.float32)
     paired = flat[:, : channels // 2 * 2]
