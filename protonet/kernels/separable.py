@@ -33,8 +33,7 @@ _APART = 512
 def is_pointwise(shape: ConvolutionShape) -> bool:
     """Whether a convolution is one of single pixels."""
     windows, *_, group = shape
-    ones = windows.effective
-    return (ones.kernel, ones.stride, ones.pad, group) == ((1, 1), (1, 1), (0, 0), 1)
+    return len(windows.inputs) == 2 and windows.is_identity and group == 1
 
 
 def is_rolled(shape: ConvolutionShape) -> bool:

@@ -109,7 +109,8 @@ class Windows:
     @property
     def is_identity(self) -> bool:
         """Whether each output reads the input of the same place and nothing else."""
-        return all(k == 1 for k in self.kernel) and self.inputs == self.outputs
+        unpadded = all(k == 1 and p == 0 for k, p in zip(self.kernel, self.pad, strict=True))
+        return unpadded and self.inputs == self.outputs
 
     def im2col(self, x: Array, columns: Array) -> None:
         """Write image ``x`` (c, *inputs) to ``columns`` (c, *kernel, *outputs).

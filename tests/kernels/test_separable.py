@@ -144,6 +144,8 @@ def test_which_convolutions_these_are() -> None:
     assert is_pointwise(expand)
     assert not is_pointwise((*expand[:4], 2))
     assert not is_pointwise((*depthwise[:4], 1))
+    corner = Windows((2, 2), (1, 1), (2, 2), (0, 0), (1, 1), (1, 1))
+    assert not is_pointwise((corner, 1, 32, 8, 1)), "pixels that no window reads"
     assert is_rolled(depthwise)
     assert not is_rolled((*depthwise[:3], 64, 32)), "two outputs a channel"
     assert not is_rolled(project)

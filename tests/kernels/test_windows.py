@@ -67,6 +67,7 @@ def test_only_a_kernel_of_one_that_sees_everything_is_the_identity() -> None:
     assert not windows_of(((5, 7), (1, 1), (2, 1), (0, 0), (1, 1))).is_identity
     assert not windows_of(((5, 7), (1, 2), (1, 1), (0, 0), (1, 1))).is_identity
     assert not windows_of(((5, 7), (1, 1), (1, 1), (1, 1), (1, 1))).is_identity
+    assert not windows_of(((3, 3), (1, 1), (2, 2), (1, 1), (1, 1))).is_identity, "every other one"
 
 
 def test_spread() -> None:

@@ -34,9 +34,11 @@ struct ConvolutionShape {
   Index y_group(Index g) const { return g * group_outputs() * places(); }
   Index w_group(Index g) const { return g * group_outputs() * group_channels() * taps(); }
 
-  // Whether every window is the place of its result.
+  // Whether every window is the place of its result, and every place a window: a single window has
+  // stride 1, whatever lies behind it.
   bool has_single_places() const {
-    return taps() == 1 && stride.y == 1 && stride.x == 1 && pad.y == 0 && pad.x == 0;
+    return taps() == 1 && stride.y == 1 && stride.x == 1 && pad.y == 0 && pad.x == 0 &&
+           out.y == height && out.x == width;
   }
 
   // Whether windows are squares of adjacent values at stride 1, and none is all padding.
