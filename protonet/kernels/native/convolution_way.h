@@ -34,17 +34,21 @@ struct ConvolutionShape {
   Index y_group(Index g) const { return g * group_outputs() * places(); }
   Index w_group(Index g) const { return g * group_outputs() * group_channels() * taps(); }
 
-  // Whether every window is the place of its result, and every place a window: a single window has
-  // stride 1, whatever lies behind it.
-  bool has_single_places() const {
-    return taps() == 1 && stride.y == 1 && stride.x == 1 && pad.y == 0 && pad.x == 0 &&
-           out.y == height && out.x == width;
+  // Whether windows begin at every place from which they stay inside. A single window has stride 1,
+  // whatever lies behind it.
+  bool is_dense() const {
+    return stride.y == 1 && stride.x == 1 &&
+           out.y == height + 2 * pad.y - (kernel.y - 1) * dilation.y &&
+           out.x == width + 2 * pad.x - (kernel.x - 1) * dilation.x;
   }
+
+  // Whether every window is the place of its result.
+  bool has_single_places() const { return taps() == 1 && pad.y == 0 && pad.x == 0 && is_dense(); }
 
   // Whether windows are squares of adjacent values at stride 1, and none is all padding.
   bool has_squares(Index side) const {
-    return kernel.y == side && kernel.x == side && stride.y == 1 && stride.x == 1 &&
-           dilation.y == 1 && dilation.x == 1 && pad.y < side && pad.x < side;
+    return kernel.y == side && kernel.x == side && dilation.y == 1 && dilation.x == 1 &&
+           pad.y < side && pad.x < side && is_dense();
   }
 
   // The taps of a window over x.
