@@ -170,8 +170,8 @@ SUPPORTED = Condition(
 
 
 class NativeInt8Convolve(Int8Convolve, processor="native"):
-    """Tiles of AMX or AVX512_VNNI over images of pixels of bytes, AVX2 over pixels of words;
-    depthwise, vectors of channels over the rows of a window.
+    """Tiles of AMX, AVX512_VNNI or AVX2 over images of pixels of bytes; depthwise, vectors of
+    channels over the rows of a window.
     """
 
     requires = (

@@ -17,9 +17,9 @@ constexpr Index kChannels = kBytes;  // of a block: one vector of bytes
 constexpr Index kQuad = 4 * 64;      // bytes of a block's channels in four rows
 constexpr Index kStrip = 24 * 1024;  // bytes of the quads of a strip, about
 
-// Codes of four rows under a window, in a vector's worth of channels, times their weights: one
-// instruction with AVX512_VNNI; words of two rows, and of the two others behind them, with AVX2.
-// Vector v has the channels 4 v to 4 v + 3 of each sixteen: so 32-bit results of the four vectors
+// Quads: the codes of four rows under a window, in a vector's worth of channels. Their products with
+// weights are one instruction with AVX512_VNNI; with AVX2 they are words of two rows, and of the two
+// others behind them. Vector v has the channels 4 v to 4 v + 3 of each sixteen: so 32-bit results of the four vectors
 // are packed back without another shuffle.
 #if defined(__AVX512F__)
 
@@ -108,7 +108,8 @@ class Int8Depthwise {
           const std::int8_t each = w.data()[(c * s_.kernel.y + i) * s_.kernel.x + j];
           sum += each;
           for (Index t = 0; t < together_; ++t)
-            weights_[weight(c / kChannels, t, j, (i + t) / 4) + weight_of(word, (i + t) % 4)] = each;
+            weights_[weight(c / kChannels, t, j, (i + t) / 4) + weight_of(word, (i + t) % 4)] =
+                each;
         }
       start_[at] = -ends_.source.zero * sum;
       factor_[at] = factor.data()[c];

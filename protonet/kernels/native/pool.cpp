@@ -65,11 +65,13 @@ struct Loop {
   std::exception_ptr failure = nullptr;  // the first one, rethrown by the waiting thread
 };
 
-// A loop is announced by a new generation number. Workers spin for a moment, since the next loop of
-// a net follows within microseconds, and then sleep. They are slow to wake, in virtual machines most
-// of all, whose processors are taken from them when they sleep; meanwhile they let others run.
+// How long workers wait for the next loop before they sleep. They are slow to wake, most of all in
+// virtual machines, whose processors are taken from them when they sleep; meanwhile they let others
+// run.
 constexpr std::chrono::microseconds kAwake{400};
 
+// A loop is announced by a new generation number, and that of a net mostly follows within
+// microseconds.
 class Pool {
  public:
   explicit Pool(int count) : helpers_(count - 1), parts_(count) {
