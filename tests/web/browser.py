@@ -116,8 +116,11 @@ def end_jobs(folder: Path) -> None:
 
 
 def answers(address: str) -> bool:
+    """Whether a server is there: one request that is given time, for those that are given up are
+    answered all the same, and so add to what a server has to do first.
+    """
     try:
-        urllib.request.urlopen(address, timeout=5).close()
+        urllib.request.urlopen(address, timeout=60).close()
     except urllib.error.HTTPError as refusal:
         refusal.close()
         return True
