@@ -41,16 +41,26 @@ def keep_to_cores() -> None:
 
 def has_vnni() -> bool:
     """Whether the processor adds products of bytes in 32 bits."""
-    return any("vnni" in line for line in Path("/proc/cpuinfo").read_text().splitlines())
+    return any("vnni" in flag for flag in _flags(_processor()))
 
 
-def describe(setting: Setting) -> list[str]:
-    """Processor, its vector instructions, system and versions, a line each; and the GPU."""
+def _processor() -> dict[str, str]:
+    """What the system says of the first processor."""
     found: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())
-    flags = found.get("flags", found.get("Features", "")).split()
+    return found
+
+
+def _flags(processor: dict[str, str]) -> list[str]:
+    return processor.get("flags", processor.get("Features", "")).split()
+
+
+def describe(setting: Setting) -> list[str]:
+    """Processor, its vector instructions, system and versions, a line each; and the GPU."""
+    found = _processor()
+    flags = _flags(found)
     return [
         f"{found.get('model name', platform.machine())}, {os.cpu_count()} cores, of which "
         f"{len(os.sched_getaffinity(0))} are used; {' '.join(s for s in _SETS if s in flags)}",
