@@ -152,7 +152,8 @@ class Int8Convolution {
     const Index pixel = pixel_bytes(s_.outputs), end = s_.groups == 1 ? pixel : s_.group_outputs();
     Byte* to = reinterpret_cast<Byte*>(y) + range.image * s_.places() * pixel + first;
     alignas(64) Sums sums;
-    Index begin[kSide], places[kSide];
+    Index begin[kStep], places[kStep];
+    locate(range.window, last - range.window, begin, places);
 #if defined(__AVX512F__)
     if (tiles_) begin_tiles();
 #endif
@@ -160,9 +161,8 @@ class Int8Convolution {
       const Index block = g * blocks_ + 2 * pair;
       const std::int8_t* b = weights_.data() + block * size;
       for (Index p = range.window; p < last; p += kSide) {
-        const Index count = std::min(kSide, last - p);
-        locate(p, count, begin, places);
-        const Int8Operands operands{image, begin, layout_.place, count,
+        const Index count = std::min(kSide, last - p), here = p - range.window;
+        const Int8Operands operands{image, begin + here, layout_.place, count,
                                     layout_.pieces.data(), pieces(),
                                     {b, 2 * pair + 1 < blocks_ ? b + size : nullptr}};
         if (ends_.gives_codes && !tiles_) {
@@ -175,7 +175,7 @@ class Int8Convolution {
         else
 #endif
           multiply_by_quads(operands, StoreSums{sums});
-        put({sums, places, count, 32 * pair, s_.group_outputs()}, finish, first, range.image, y);
+        put({sums, places + here, count, 32 * pair, s_.group_outputs()}, finish, first, range.image, y);
       }
     }
 #if defined(__AVX512F__)
@@ -184,7 +184,7 @@ class Int8Convolution {
   }
 
   // Where windows from the p-th on begin, and the places of their results.
-  void locate(Index p, Index count, Index (&begin)[kSide], Index (&places)[kSide]) const {
+  void locate(Index p, Index count, Index (&begin)[kStep], Index (&places)[kStep]) const {
     Index row = p / columns_, column = p % columns_;
     for (Index i = 0; i < count; ++i) {
       begin[i] = (row * layout_.row + column) * layout_.place;
