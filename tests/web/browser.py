@@ -187,4 +187,11 @@ class Walker:
         shown.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def sees(self, text: str | re.Pattern[str], seconds: float = 30) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)
+        """Wait for a text; where it does not come, the failure says what the page shows."""
+        from playwright.sync_api import TimeoutError as Late
+
+        try:
+            self.page.get_by_text(text).first.wait_for(timeout=1000 * seconds)
+        except Late:
+            shown = self.page.locator("body").inner_text()
+            raise AssertionError(f"{text!r} did not come at {self.page.url}:\n{shown}") from None

@@ -21,7 +21,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     from nicegui.storage import Storage
 
     from protonet.web.page import file_field, home
-    from protonet.web.page.clients import look_after_pages
+    from protonet.web.page.clients import AWAY, look_after_pages
     from protonet.web.page.datasets import pages as datasets
     from protonet.web.page.frame import add_static
     from protonet.web.page.jobs import compare, job, lists
@@ -45,5 +45,6 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         title="protonet",
         language="en-US",
         binding_refresh_interval=None,  # no page binds values
+        reconnect_timeout=AWAY,
         gzip_middleware_factory=lambda inner: GZipMiddleware(inner, compresslevel=3),
     )

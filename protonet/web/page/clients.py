@@ -7,6 +7,11 @@ import time
 
 from nicegui import Client, app
 
+AWAY = 60.0
+"""What NiceGUI asks browsers by: each 0.8 of these seconds whether they are there, with 0.4 of
+them to answer. By its own 3 seconds, one that was busy or asleep for nine lost what was typed.
+Proxies close connections over which nothing came for a minute.
+"""
 _LOOK = 2.0
 _MOST = 10
 """Number of pages without a connection that may wait for one, if it takes long."""

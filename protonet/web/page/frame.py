@@ -13,6 +13,9 @@ from nicegui import app, ui
 
 PLACES = (("Data sets", "/datasets"), ("Models", "/models"), ("Jobs", "/jobs"), ("API", "/docs"))
 
+FORM_KEPT = 900.0
+"""Seconds for which a form waits for a browser, of a computer that sleeps or has no network."""
+_KEPT = 5.0
 _STATIC = Path(__file__).with_name("static")
 _HEAD = """<link rel="stylesheet" href="/page/{mark}/page.css">
 <script src="/page/{mark}/names.js" defer></script>"""
@@ -27,6 +30,16 @@ def add_static() -> None:
 def _mark() -> str:
     """What changes with the files of ``static``."""
     return f"{crc32(b''.join(path.read_bytes() for path in sorted(_STATIC.iterdir()))):08x}"
+
+
+def page(path: str, kept: float = _KEPT) -> ui.page:
+    """A page, as a decorator of the function that fills it.
+
+    Args:
+        path: with the parameters of the function in braces.
+        kept: seconds for which it waits for a browser that has gone, with what was typed in it.
+    """
+    return ui.page(path, reconnect_timeout=kept)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from protonet.web.job_query import JobQuery
-from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.frame import frame, heading, page, panel
 from protonet.web.page.rows import jobs_table
 from protonet.web.site import Site
 
@@ -20,7 +20,7 @@ _STEPS = (
 def add(site: Site) -> None:
     """Add the page."""
 
-    @ui.page("/")
+    @page("/")
     def home() -> None:
         with frame("Home"):
             heading("protonet", "Train and test Caffe networks.")

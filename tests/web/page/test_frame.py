@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from protonet.web.page.frame import _KEPT
 from tests.web.browser import Walker, wait_for
 from tests.web.conftest import Served
 
@@ -25,6 +26,29 @@ def test_places_and_light(walker: Walker, server: Served) -> None:
     page.get_by_role("button", name="Light or dark").click()
     # The choice is kept with the workspace, not where the server was started.
     wait_for(lambda: any((server.folder / "choices").glob("*.json")), "the choice")
+
+
+def test_what_was_typed_waits_for_its_browser(walker: Walker) -> None:
+    """One that is too busy to answer for ten seconds, and one whose network is gone for longer than
+    the pages that only show something are kept.
+    """
+    page = walker.page
+    walker.goto("/datasets/new")
+    field = walker.form("Drawn shapes").get_by_label("Name", exact=True)
+    field.fill("half a form")
+    page.evaluate("() => { const end = Date.now() + 10_000; while (Date.now() < end); }")
+    page.evaluate(
+        "wait => { const io = window.socket.io; io.reconnectionDelay(wait);"
+        " io.reconnectionDelayMax(wait); io.randomizationFactor(0); io.engine.close(); }",
+        1000 * _KEPT + 1000,
+    )
+    page.get_by_text("Connection lost.").wait_for()
+    page.get_by_text("Connection lost.").wait_for(state="hidden")
+    page.get_by_role("tab", name="Boxes", exact=True).click()  # the server answers
+    page.get_by_role("tabpanel", name="Boxes", exact=True).get_by_role("button").last.wait_for()
+    assert walker.form("Drawn shapes").get_by_label("Name", exact=True).input_value() == (
+        "half a form"
+    )
 
 
 def test_buttons_can_be_read_in_the_dark(walker: Walker, server: Served) -> None:

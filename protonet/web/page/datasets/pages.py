@@ -10,7 +10,7 @@ from protonet.web.page.datasets.contents import show_dataset
 from protonet.web.page.datasets.creation import creation_tabs
 from protonet.web.page.datasets.explore import Explorer
 from protonet.web.page.deferred import filled_deferred
-from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.frame import FORM_KEPT, frame, heading, page, panel
 from protonet.web.page.jobs.job_list import JobList
 from protonet.web.page.parts import notify_errors
 from protonet.web.site import Site
@@ -20,7 +20,7 @@ from protonet.web.store import DATASET, DONE
 def add(site: Site) -> None:
     """Add the pages."""
 
-    @ui.page("/datasets")
+    @page("/datasets")
     def list_page() -> None:
         with frame("Data sets", "Data sets"):
             heading("Data sets", "Images and labels to train on.")
@@ -28,14 +28,14 @@ def add(site: Site) -> None:
             with panel():
                 JobList(site, JobQuery(DATASET))
 
-    @ui.page("/datasets/new")
+    @page("/datasets/new", kept=FORM_KEPT)
     def new_page() -> None:
         with frame("New data set", "Data sets"):
             heading("New data set")
             with panel():
                 creation_tabs(site)
 
-    @ui.page("/datasets/{job_id}/explore")
+    @page("/datasets/{job_id}/explore")
     def explore_page(job_id: str) -> None:
         with frame("Images", "Data sets"), notify_errors():
             job = site.get(job_id, DATASET)
@@ -45,7 +45,7 @@ def add(site: Site) -> None:
             ui.link("Contents", f"/datasets/{job.id}")
             filled_deferred("Opening the images ...", Explorer(site, job).build)
 
-    @ui.page("/datasets/{job_id}")
+    @page("/datasets/{job_id}")
     def show_page(job_id: str) -> None:
         with frame("Data set", "Data sets"), notify_errors():
             show_dataset(site, site.get(job_id, DATASET))

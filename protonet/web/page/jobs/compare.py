@@ -13,7 +13,7 @@ from protonet.web.curves import Curves, curves_of
 from protonet.web.page import charts
 from protonet.web.page.chart import Chart
 from protonet.web.page.deferred import filled_deferred
-from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.frame import frame, heading, page, panel
 from protonet.web.page.jobs.parallel import parallel
 from protonet.web.page.parts import action, notify_errors, page_of, run_in_thread
 from protonet.web.site import Site
@@ -31,7 +31,7 @@ _DRAWN = 20
 def add(site: Site) -> None:
     """Add the page."""
 
-    @ui.page("/compare")
+    @page("/compare")
     def compare_page(jobs: str = "", group: str = "") -> None:
         with frame("Compare", "Jobs"):
             heading(f"Compare: {group}" if group else "Compare")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from protonet.sizes import byte_count
-from protonet.web.page.frame import frame, panel
+from protonet.web.page.frame import frame, page, panel
 from protonet.web.page.jobs.curve_panel import CurvePanel
 from protonet.web.page.jobs.job_bar import job_bar, notes_field
 from protonet.web.page.jobs.run_panels import LogPanel, RunPanels
@@ -19,7 +19,7 @@ from protonet.web.store import ENDED, TRAINING, Job
 def add(site: Site) -> None:
     """Add the page."""
 
-    @ui.page("/jobs/{job_id}")
+    @page("/jobs/{job_id}")
     def show_page(job_id: str) -> None:
         with frame("Training", "Jobs"), notify_errors():
             _Live(site, site.get(job_id, TRAINING)).build()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from nicegui import ui
-
 from protonet.web.job_query import JobQuery
-from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.frame import frame, heading, page, panel
 from protonet.web.page.jobs.job_list import JobList
 from protonet.web.page.parts import STATUS
 from protonet.web.site import Site
@@ -15,7 +13,7 @@ from protonet.web.store import DATASET, TRAINING
 def add(site: Site) -> None:
     """Add the page."""
 
-    @ui.page("/jobs")
+    @page("/jobs")
     def list_page(
         name: str = "", group: str | None = None, dataset: str = "", status: str = ""
     ) -> None:

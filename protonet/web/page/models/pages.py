@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from protonet.web.job_query import JobQuery
-from protonet.web.page.frame import frame, heading, panel
+from protonet.web.page.frame import FORM_KEPT, frame, heading, page, panel
 from protonet.web.page.jobs.job_list import JobList
 from protonet.web.page.models.form import NewModel
 from protonet.web.page.parts import notify_errors
@@ -16,7 +16,7 @@ from protonet.web.store import TRAINING
 def add(site: Site) -> None:
     """Add the pages."""
 
-    @ui.page("/models")
+    @page("/models")
     def list_page() -> None:
         with frame("Models", "Models"):
             heading("Models", "Networks and their trainings.")
@@ -24,7 +24,7 @@ def add(site: Site) -> None:
             with panel():
                 JobList(site, JobQuery(TRAINING))
 
-    @ui.page("/models/new")
+    @page("/models/new", kept=FORM_KEPT)
     def new_page(dataset: str = "", clone: str = "") -> None:
         with frame("New model", "Models"), notify_errors():
             heading(
