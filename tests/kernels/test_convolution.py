@@ -184,6 +184,8 @@ def test_no_images_leave_the_gradient_of_the_weight(
         pytest.param(40, 3, 2, 0, id="plain"),
         pytest.param(40, 3, 1, 1, id="winograd"),
         pytest.param(150, 3, 1, 1, id="winograd by strips"),
+        pytest.param(74, 3, 1, 1, id="winograd by strips and a rest"),
+        pytest.param(530, 3, 1, 1, id="winograd of many channels"),
         pytest.param(40, 5, 1, 0, id="winograd scattered"),
         pytest.param(12, 5, 1, 0, id="scattered"),
         pytest.param(3, 3, 2, 1, id="shallow"),
@@ -203,7 +205,7 @@ def test_the_number_of_threads_changes_no_bit(
     dy = generator.normal(size=(5, 50, *places)).astype(np.float32)
     before = module.threads()
     found = []
-    for threads in (1, 2, 3, 5):
+    for threads in (1, 2, 3, 9):  # nine are more than twice the strips
         module.set_threads(threads)
         y, dx, dw, kept = np.empty_like(dy), np.empty_like(x), np.zeros_like(w), np.empty_like(dy)
         kernel = Convolve.make(Device("cpu"), np.float32, windows, 5, channels, 50, 1)

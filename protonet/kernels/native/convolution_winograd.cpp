@@ -78,57 +78,65 @@ inline void store_pixels(const Vec* pixels, Index channels, Index width, Index p
 // A register tile of R rows (tiles of the image) and V vectors of a strip's columns. The lanes of a
 // channel group are contiguous; channel groups are `next` floats apart, and the last one has `last`
 // channels. Stores the sums or, with `go_on`, adds them.
+//
+// Registers hold the sums of `chunk` groups at a time, since transforms add to the error of long
+// sums; these are added in `totals`, for rows of results are so far apart that they would share
+// sets of the cache.
 template <Index R, Index V>
-void multiply_values(Index groups, Index next, Index last, const float* a, const float* b,
-                     float* to, Index to_stride, bool go_on) {
-  Vec sums[R][V];
-  for (Index r = 0; r < R; ++r)
-    for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
-  for (Index g = 0; g < groups; ++g, a += next) {
-    const Index depth = g + 1 < groups ? kLanes : last;
-    for (Index k = 0; k < depth; ++k, b += kColumns) {
-      Vec columns[V];
+void multiply_values(Index groups, Index chunk, Index next, Index last, const float* a,
+                     const float* b, float* to, Index to_stride, bool go_on) {
+  Index g = 0;
+  const auto sum_chunk = [&](Vec(&sums)[R][V]) {
+    for (Index r = 0; r < R; ++r)
+      for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
+    for (const Index end = std::min(groups, g + chunk); g < end; ++g, a += next) {
+      const Index depth = g + 1 < groups ? kLanes : last;
+#pragma GCC unroll 2
+      for (Index k = 0; k < depth; ++k, b += kColumns) {
+        Vec columns[V];
 #pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
+        for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
-      for (Index r = 0; r < R; ++r) {
-        const Vec factor = splat(a[r * kLanes + k]);
+        for (Index r = 0; r < R; ++r) {
+          const Vec factor = splat(a[r * kLanes + k]);
 #pragma GCC unroll 4
-        for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
+          for (Index v = 0; v < V; ++v) sums[r][v] += factor * columns[v];
+        }
       }
     }
+  };
+  const auto at = [&](Index r) { return reinterpret_cast<Vec*>(to + r * to_stride); };
+  Vec totals[R][V];
+  sum_chunk(totals);
+  if (go_on)
+#pragma GCC unroll 16
+    for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (Index v = 0; v < V; ++v) totals[r][v] += at(r)[v];
+  while (g < groups) {
+    Vec sums[R][V];
+    sum_chunk(sums);
+#pragma GCC unroll 16
+    for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (Index v = 0; v < V; ++v) totals[r][v] += sums[r][v];
   }
 #pragma GCC unroll 16
   for (Index r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (Index v = 0; v < V; ++v) {
-      Vec* at = reinterpret_cast<Vec*>(to + r * to_stride) + v;
-      *at = go_on ? *at + sums[r][v] : sums[r][v];
-    }
-}
-
-// Some channels at a time, since transforms add to the error of long sums.
-template <Index R, Index V>
-void multiply_chunks(Index groups, Index next, Index last, const float* a, const float* b,
-                     float* to, Index to_stride, bool go_on) {
-  constexpr Index chunk = std::max<Index>(1, 16 / kLanes), most = 24;
-  for (Index g = 0; g < groups;) {
-    const bool rest = (groups - g - 1) * kLanes + last <= most;
-    const Index here = rest ? groups - g : std::min(chunk, groups - g);
-    multiply_values<R, V>(here, next, g + here < groups ? kLanes : last, a + g * next,
-                          b + g * kLanes * kColumns, to, to_stride, go_on || g > 0);
-    g += here;
-  }
+    for (Index v = 0; v < V; ++v) at(r)[v] = totals[r][v];
 }
 
 // The first `columns` of a strip.
-void multiply_rows(Index rows, Index columns, Index groups, Index next, Index last, const float* a,
-                   const float* b, float* to, Index to_stride, bool go_on) {
+void multiply_rows(Index rows, Index columns, Index groups, Index chunk, Index next, Index last,
+                   const float* a, const float* b, float* to, Index to_stride, bool go_on) {
   static_assert(kVectors == 2);
   switch (2 * rows + (columns > kLanes)) {
-#define CASE(R)                                                                           \
-  case 2 * R: return multiply_chunks<R, 1>(groups, next, last, a, b, to, to_stride, go_on); \
-  case 2 * R + 1: return multiply_chunks<R, 2>(groups, next, last, a, b, to, to_stride, go_on);
+#define OF(R, V) \
+  return multiply_values<R, V>(groups, chunk, next, last, a, b, to, to_stride, go_on);
+#define CASE(R)        \
+  case 2 * R: OF(R, 1) \
+  case 2 * R + 1: OF(R, 2)
     CASE(1) CASE(2) CASE(3) CASE(4)
 #if defined(__AVX2__)
     CASE(5) CASE(6)
@@ -137,6 +145,7 @@ void multiply_rows(Index rows, Index columns, Index groups, Index next, Index la
     CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 #endif
 #undef CASE
+#undef OF
   }
 }
 
@@ -363,7 +372,7 @@ void Winograd<F>::run_block(const T* x, const float* weights, T* y, const Block&
   each(kPlaces, [&](Index k) {
     for (Index s = 0; s < strips_; ++s)
       for (Index p = 0; p < panels.count; ++p)
-        multiply_rows(panels.height(p), y_.count - s * kColumns, groups_, next, last,
+        multiply_rows(panels.height(p), y_.count - s * kColumns, groups_, chunk(), next, last,
                       values + k * values_step(count) + panels.first(p) * kLanes,
                       weights + k * weights_step() + s * x_.count * kColumns,
                       results + k * results_step(count) + panels.first(p) * width + s * kColumns,
@@ -424,7 +433,7 @@ void Winograd<F>::run_strip(const float* values, Index step, Index next, const f
     transform_some(w, strip, c, end, weights, kPartStep);
     for (Index k = 0; k < kPlaces; ++k)
       for (Index p = 0; p < panels.count; ++p)
-        multiply_rows(panels.height(p), y_.count - strip * kColumns, groups, next, last,
+        multiply_rows(panels.height(p), y_.count - strip * kColumns, groups, chunk(), next, last,
                       values + k * step + c / kLanes * next + panels.first(p) * kLanes,
                       weights + k * kPartStep,
                       results + k * place + panels.first(p) * kColumns, kColumns, c > 0);

@@ -51,7 +51,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
         tile_columns_(tiles_along(tiled(x, y, kind).width)),
         groups_((x.count + kLanes - 1) / kLanes), strips_((y.count + kColumns - 1) / kColumns),
         grid_(tile_rows_, tile_columns_, tile_rows_, tile_columns_, {1, 1}, {{0, 0}}),
-        blocks_(grid_.blocks(images, scatters_ ? std::max(kTiles, grid_.places() + 1) : kTiles)),
+        blocks_(grid_.blocks(images, wanted_tiles())),
         learn_blocks_(grid_.blocks(images, learn_tiles())) {
     if (goes_by_strips(images, x, y, kind)) strip_blocks_ = grid_.blocks(images, kStripTiles);
     for (const Block& block : learn_blocks_) most_ = std::max(most_, tiles(block));
@@ -99,7 +99,7 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   Index weights_step() const { return strips_ * x_.count * kColumns + kLanes; }
 
  private:
-  static constexpr Index kTiles = 28;  // per block: two panels
+  static constexpr Index kTiles = 28;  // per block at least: two panels
   static constexpr Index kBandTiles = kLanes == 16 ? 64 : 16;  // of run_rows, at a time
   // Tiles of an image that is scattered to at most: its gradient stays in the L1 cache.
   static constexpr Index kMostScattered = 64;
@@ -115,6 +115,19 @@ class Winograd final : public Way, public PackedWay, public LearnWay {
   static constexpr Index kHalf = kLanes / 2 < kRows ? kLanes / 2 : kRows;
 
   static Index tiles_along(Index side) { return (side + kOut - 1) / kOut; }
+  // Tiles per block. Where transformed weights are read from memory for each, it is as large as one
+  // place of values and results fits into the L2 cache; one that is scattered is of whole images.
+  Index wanted_tiles() const {
+    if (scatters_) return std::max(kTiles, grid_.places() + 1);
+    const bool many = x_.count * y_.count > 1 << 16;
+    return many ? std::max<Index>(kTiles, (1 << 16) / (x_.count + y_.count)) : kTiles;
+  }
+  // Groups of channels whose products are summed in registers: two levels of sums lose the fewest
+  // digits where both are about as long. Parts of channels begin with a chunk.
+  Index chunk() const {
+    const Index channels = x_.count <= 24 ? 24 : x_.count < 512 ? 16 : 32;
+    return (channels + kLanes - 1) / kLanes;
+  }
   // The planes of which tiles of kOut x kOut are taken.
   static PlaneSet tiled(PlaneSet x, PlaneSet y, Tiles kind) {
     return kind == Tiles::kGathered ? y : x;
