@@ -175,7 +175,8 @@ class Int8Convolution {
         else
 #endif
           multiply_by_quads(operands, StoreSums{sums});
-        put({sums, places + here, count, 32 * pair, s_.group_outputs()}, finish, first, range.image, y);
+        put({sums, places + here, count, 32 * pair, s_.group_outputs()}, finish, first, range.image,
+            y);
       }
     }
 #if defined(__AVX512F__)

@@ -15,7 +15,8 @@ PLACES = (("Data sets", "/datasets"), ("Models", "/models"), ("Jobs", "/jobs"), 
 
 FORM_KEPT = 900.0
 """Seconds for which a form waits for a browser, of a computer that sleeps or has no network."""
-_KEPT = 5.0
+KEPT = 5.0
+"""The same for pages that only show something."""
 _STATIC = Path(__file__).with_name("static")
 _HEAD = """<link rel="stylesheet" href="/page/{mark}/page.css">
 <script src="/page/{mark}/names.js" defer></script>"""
@@ -32,7 +33,7 @@ def _mark() -> str:
     return f"{crc32(b''.join(path.read_bytes() for path in sorted(_STATIC.iterdir()))):08x}"
 
 
-def page(path: str, kept: float = _KEPT) -> ui.page:
+def page(path: str, kept: float = KEPT) -> ui.page:
     """A page, as a decorator of the function that fills it.
 
     Args:

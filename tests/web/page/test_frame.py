@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from protonet.web.page.frame import _KEPT
+from protonet.web.page.frame import KEPT
 from tests.web.browser import Walker, wait_for
 from tests.web.conftest import Served
 
@@ -40,12 +40,11 @@ def test_what_was_typed_waits_for_its_browser(walker: Walker) -> None:
     page.evaluate(
         "wait => { const io = window.socket.io; io.reconnectionDelay(wait);"
         " io.reconnectionDelayMax(wait); io.randomizationFactor(0); io.engine.close(); }",
-        1000 * _KEPT + 1000,
+        1000 * KEPT + 1000,
     )
     page.get_by_text("Connection lost.").wait_for()
     page.get_by_text("Connection lost.").wait_for(state="hidden")
-    page.get_by_role("tab", name="Boxes", exact=True).click()  # the server answers
-    page.get_by_role("tabpanel", name="Boxes", exact=True).get_by_role("button").last.wait_for()
+    walker.form("Boxes")  # the server answers
     assert walker.form("Drawn shapes").get_by_label("Name", exact=True).input_value() == (
         "half a form"
     )
