@@ -104,7 +104,6 @@ class ProposalSettings:
         if self.before > 0:
             order = order[: self.before]
         boxes, ranks = boxes[order], ranks[order]
-        stay = nms(closed(boxes), ranks, self.threshold)
-        if self.after > 0:
-            stay = stay[: self.after]
+        keep = self.after if self.after > 0 else -1
+        stay = nms(closed(boxes), ranks, self.threshold, keep=keep)
         return boxes[stay], ranks[stay]

@@ -6,10 +6,14 @@ Source: Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016. All arrays ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
 from protonet.blob import Array
+from protonet.device import Device
+from protonet.kernels import native
+from protonet.kernels.kernel import Kernel
 
 LEAST_OVERLAP = 1e-6
 """Boxes with less overlap never match."""
@@ -74,31 +78,66 @@ def decode(priors: Array, variances: Array, offsets: Array, code: str) -> Array:
 
 
 def nms(
-    boxes: Array, scores: Array, threshold: float, *, eta: float = 1.0, top_k: int = -1
+    boxes: Array,
+    scores: Array,
+    threshold: float,
+    *,
+    eta: float = 1.0,
+    top_k: int = -1,
+    keep: int = -1,
 ) -> Array:
     """Non-maximum suppression: indices of the boxes that are kept, best first.
 
     The ``top_k`` best (-1: all) are visited by descending score, ties in their order; a box is
     kept when it overlaps no kept one by more than ``threshold``. Whenever a box is kept and the
-    threshold is above 0.5, the threshold is multiplied by ``eta``.
+    threshold is above 0.5, the threshold is multiplied by ``eta``. After ``keep`` of them (-1:
+    any number) no other is.
     """
     order = np.argsort(-scores, kind="stable")
     if top_k >= 0:
         order = order[:top_k]
-    boxes = boxes[order]
-    most = np.zeros(len(order), boxes.dtype)
-    kept: list[int] = []
-    place = 0
-    while place < len(order):
-        if most[place] <= threshold:
-            kept.append(place)
-            later = most[place + 1 :]
-            found = overlaps(boxes[place : place + 1], boxes[place + 1 :])[0]
-            np.maximum(later, found, out=later)
-            if threshold > 0.5:
-                threshold *= eta
-        place += 1
-    return order[kept]
+    most = len(order) if keep < 0 else keep
+    chosen: Array = order[_suppression(boxes.dtype.name).stay(boxes[order], threshold, eta, most)]
+    return chosen
+
+
+class Suppression(Kernel):
+    """Which of some boxes stay in non-maximum suppression. All arrays are NumPy's."""
+
+    def stay(self, boxes: Array, threshold: float, eta: float, most: int) -> Array:
+        """The indices of at most ``most`` of ``boxes`` (N, 4), of which the first is the best;
+        the other arguments are those of ``nms``.
+        """
+        worst = np.zeros(len(boxes), boxes.dtype)
+        kept: list[int] = []
+        for place in range(len(boxes)):
+            if len(kept) == most:
+                break
+            if worst[place] <= threshold:
+                kept.append(place)
+                later = worst[place + 1 :]
+                found = overlaps(boxes[place : place + 1], boxes[place + 1 :])[0]
+                np.maximum(later, found, out=later)
+                if threshold > 0.5:
+                    threshold *= eta
+        return np.array(kept, np.intp)
+
+
+class NativeSuppression(Suppression, processor="native"):
+    """The overlaps of a box that stays with all later ones as vectors, without the GIL."""
+
+    dtypes = frozenset({"float32", "float64"})
+
+    def stay(self, boxes: Array, threshold: float, eta: float, most: int) -> Array:
+        kept = np.empty(len(boxes), np.intp)
+        boxes = np.ascontiguousarray(boxes)
+        count = native.load().suppress(boxes, sizes(boxes), threshold, eta, most, kept)
+        return kept[:count]
+
+
+@cache
+def _suppression(dtype: str) -> Suppression:
+    return Suppression.make(Device(), dtype)
 
 
 def match(

@@ -79,8 +79,13 @@ class _BoxProposals(BoxLayer):
             large = ((boxes[:, 2:] - boxes[:, :2] + self.last) >= param.min_size).all(axis=1)
             boxes, scores = boxes[large], scores[large]
             seen = closed(boxes) if self.last else boxes
-            stay = nms(seen, scores, param.iou_thr, top_k=param.max_nms_num or -1)
-            stay = stay[: param.max_post_nms_num or None]
+            stay = nms(
+                seen,
+                scores,
+                param.iou_thr,
+                top_k=param.max_nms_num or -1,
+                keep=param.max_post_nms_num or -1,
+            )
             row = np.insert(boxes[stay], 0, image, axis=1)
             rows.append(row)
             scored.append(np.concatenate([row, scores[stay, None]], axis=1))

@@ -37,7 +37,7 @@ MODULES = (
 )
 """What code calls the C++ modules."""
 
-TYPES = ("float32", "TF32", "float16", "bfloat16")
+TYPES = ("float32", "float64", "TF32", "float16", "bfloat16")
 
 
 @dataclass
@@ -113,13 +113,16 @@ def is_kernel(path: Path) -> bool:
 
 
 def names_of(chapter: str) -> Iterator[tuple[str, Any]]:
-    """The classes and functions of a chapter that layers, solvers and others use."""
+    """The classes and functions of a chapter that layers, solvers and others use, and kernels that
+    a function of it selects for them.
+    """
     module = import_module(f"protonet.kernels.{chapter}")
     for name, thing in vars(module).items():
         made_here = getattr(thing, "__module__", "") == module.__name__
         if name.startswith("_") or not made_here or getattr(thing, "processor", ""):
             continue
-        if name in used_words():
+        selected = inspect.isclass(thing) and issubclass(thing, Kernel) and thing.versions()
+        if name in used_words() or selected:
             yield name, thing
 
 

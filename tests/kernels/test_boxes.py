@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from protonet.kernels import boxes
+from tests.kernels.instructions import CPU, MODULES, UNTUNED, use
 
 SQUARE = [0.0, 0.0, 2.0, 2.0]
 NONE = np.zeros((0, 4))
@@ -82,6 +83,44 @@ def test_the_threshold_shrinks_with_each_that_stays_until_it_is_half() -> None:
     assert boxes.nms(given, scores, 0.6, eta=0.8).tolist() == [0, 2]
     assert boxes.nms(given, scores, 0.55, eta=0.98).tolist() == [0, 1]
     assert boxes.nms(row(0, 4), scores[:2], 0.45, eta=0.5).tolist() == [0, 1]
+
+
+def test_no_more_are_kept_than_asked_for() -> None:
+    given, scores = row(0, 1, 30, 60), np.array([0.9, 0.8, 0.7, 0.6])
+    assert boxes.nms(given, scores, 0.6, keep=2).tolist() == [0, 2]
+    assert boxes.nms(given, scores, 0.6, keep=0).tolist() == []
+    assert boxes.nms(given, scores, 0.6, keep=9).tolist() == [0, 2, 3]
+
+
+def some_boxes(dtype: type, seed: int) -> np.ndarray:
+    """Boxes that overlap by all amounts; some have no area, no end, or what is no number."""
+    generator = np.random.default_rng(seed)
+    centres, halves = generator.random((400, 2)), generator.random((400, 2)) * 0.2 - 0.02
+    found = np.concatenate([centres - halves, centres + halves], axis=1).astype(dtype)
+    odd = generator.choice([np.nan, np.inf, -np.inf, 0.0], (40, 4))
+    found[::10] = np.where(generator.random((40, 4)) < 0.5, odd, found[::10])
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("threshold", "eta"), [(0.0, 1.0), (0.3, 1.0), (0.9, 0.99), (0.6, 1.1)])
+def test_every_instruction_set_keeps_what_the_definition_does(
+    threshold: float, eta: float, dtype: type, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(module, monkeypatch)
+    tuned = boxes.Suppression.make(CPU, dtype)
+    assert tuned.processor == "native"
+    for seed in range(10):
+        given = some_boxes(dtype, seed)
+        for count, most in ((400, 400), (400, 7), (37, 37), (1, 1), (0, 0)):
+            with np.errstate(invalid="ignore"):
+                found, expected = (
+                    each.stay(given[:count], threshold, eta, most)
+                    for each in (tuned, boxes.Suppression(UNTUNED, dtype))
+                )
+            np.testing.assert_array_equal(found, expected)
+            assert count == 0 or 0 < len(found) <= most
 
 
 TRUTHS = row(0, 20)

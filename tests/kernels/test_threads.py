@@ -1,9 +1,14 @@
-"""The threads of the compiled kernels: what becomes of them in a child of fork."""
+"""The threads of the compiled kernels: what becomes of them in a child of fork, and where other
+programs have their processors.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 SCRIPT = """
 import os, signal
@@ -39,3 +44,44 @@ def test_a_forked_child_makes_threads_of_its_own() -> None:
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+CROWDED = """
+import os, resource, signal, threading, time
+import numpy as np
+from protonet.kernels import native
+
+first, second = sorted(os.sched_getaffinity(0))[:2]
+module = native.load()
+module.set_threads(2)
+x, y = (np.ones(1 << 16, np.float32) for _ in range(2))
+others = set(os.listdir("/proc/self/task"))
+module.rectify(x, y, 0.0)
+(helper,) = map(int, set(os.listdir("/proc/self/task")) - others)
+os.sched_setaffinity(os.getpid(), {first})
+os.sched_setaffinity(helper, {second})
+os.sched_setscheduler(helper, os.SCHED_IDLE, os.sched_param(0))
+busy = os.fork()
+if busy == 0:
+    os.sched_setaffinity(0, {second})
+    signal.alarm(100)
+    while True:
+        pass
+time.sleep(0.1)
+for _ in range(1000):
+    module.rectify(x, y, 0.0)
+os.kill(busy, signal.SIGKILL)
+print(sum(resource.getrusage(resource.RUSAGE_SELF)[-2:]), "switches")
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_a_thread_that_gets_no_processor_is_not_waited_for() -> None:
+    """Two trainings on a machine: a loop goes on without threads that another program keeps from
+    their part of it. If loops waited, the scheduler would switch at each of the thousand.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    assert int(done.stdout.split()[0]) < 500

@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 
 [[gnu::cold]] void add_bias(nanobind::module_& m);
+[[gnu::cold]] void add_boxes(nanobind::module_& m);
 [[gnu::cold]] void add_convert(nanobind::module_& m);
 [[gnu::cold]] void add_convolution(nanobind::module_& m);
 [[gnu::cold]] void add_convolution_bfloat16(nanobind::module_& m);

@@ -15,6 +15,7 @@ NB_MODULE(MODULE, m) {
   m.def("set_threads", &set_threads, nb::arg("count"));
   m.def_submodule("bfloat16", "The kernels whose values are stored in bfloat16.");
   add_bias(m);
+  add_boxes(m);
   add_convert(m);
   add_convolution(m);
   add_convolution_bfloat16(m);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -70,8 +71,9 @@ struct Loop {
 // run.
 constexpr std::chrono::microseconds kAwake{400};
 
-// A loop is announced by a new generation number, and that of a net mostly follows within
-// microseconds.
+// A loop is announced by a new turn, and that of a net mostly follows within microseconds. Helpers
+// enter it while it is open. The caller closes it when no body is left, and waits for those inside
+// alone: a helper whose processor is busy with other programs is not missed.
 class Pool {
  public:
   explicit Pool(int count) : helpers_(count - 1), parts_(count) {
@@ -84,16 +86,16 @@ class Pool {
     std::lock_guard<std::mutex> one_at_a_time(running_);
     Loop loop(body, context, count, parts_);
     loop_ = &loop;
-    busy_.store(helpers_, std::memory_order_relaxed);
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
+      state_.fetch_add(kTurn | kOpen, std::memory_order_release);
     }
     if (asleep_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
     t_inside = true;
     loop.work(0);
     t_inside = false;
-    for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; ++spins) {
+    state_.fetch_and(~kOpen, std::memory_order_relaxed);
+    for (int spins = 0; (state_.load(std::memory_order_acquire) & kInside) > 0; ++spins) {
       spins < 4000 ? relax() : static_cast<void>(sched_yield());
     }
     if (loop.failed.load()) std::rethrow_exception(loop.failure);
@@ -105,38 +107,50 @@ class Pool {
   }
 
  private:
+  // What state_ holds: how many helpers are inside of the loop, whether others may enter, and above
+  // both the number of its turn.
+  static constexpr std::uint64_t kOpen = 1 << 15, kInside = kOpen - 1, kTurn = kOpen << 1;
+
   void serve(int thread) {
     t_inside = true;
-    for (long seen = 0;; ++seen) {
-      wait_after(seen);
-      if (stopping_.load()) {
-        busy_.fetch_sub(1);
-        return;
-      }
+    for (std::uint64_t seen = 0;;) {
+      seen = turn_after(seen);
+      if (stopping_.load()) return;
+      if (!enter()) continue;
       loop_->work(thread);
-      busy_.fetch_sub(1, std::memory_order_release);
+      state_.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void wait_after(long seen) {
+  bool enter() {
+    std::uint64_t state = state_.load(std::memory_order_relaxed);
+    while (state & kOpen)
+      if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire)) return true;
+    return false;
+  }
+
+  std::uint64_t turn() const { return state_.load(std::memory_order_acquire) / kTurn; }
+
+  std::uint64_t turn_after(std::uint64_t seen) {
     using Clock = std::chrono::steady_clock;
     for (auto until = Clock::now() + kAwake; Clock::now() < until; sched_yield())
       for (int spins = 0; spins < 100; ++spins) {
-        if (generation_.load(std::memory_order_acquire) != seen) return;
+        if (turn() != seen) return turn();
         relax();
       }
     std::unique_lock<std::mutex> lock(mutex_);
     asleep_.fetch_add(1, std::memory_order_seq_cst);
-    wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+    wake_.wait(lock, [&] { return turn() != seen; });
     asleep_.fetch_sub(1, std::memory_order_relaxed);
+    return turn();
   }
 
   int helpers_;
   std::vector<Part> parts_;
   std::mutex running_, mutex_;
   std::condition_variable wake_;
-  std::atomic<long> generation_{0};
-  std::atomic<int> busy_{0}, asleep_{0};
+  std::atomic<std::uint64_t> state_{0};
+  std::atomic<int> asleep_{0};
   std::atomic<bool> stopping_{false};
   Loop* loop_ = nullptr;
 };
