@@ -155,8 +155,8 @@ class Pool {
   Loop* loop_ = nullptr;
 };
 
-Pool* pool = nullptr;
-int wanted = 0;
+std::atomic<Pool*> pool{nullptr};
+std::atomic<int> wanted{0};
 
 // The processors available to this process, by affinity and by the CPU quota of its container.
 int cores() {
@@ -179,12 +179,15 @@ int cores() {
 void forget() { pool = nullptr; }
 
 Pool& the_pool() {
-  if (pool == nullptr) {
+  Pool* found = pool.load();
+  if (found == nullptr) {
     static std::once_flag once;
     std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget); });
-    pool = new Pool(threads());
+    Pool* made = new Pool(threads());
+    if (pool.compare_exchange_strong(found, made)) return *made;
+    made->stop();  // another thread was first
   }
-  return *pool;
+  return *found;
 }
 
 }  // namespace
@@ -195,8 +198,8 @@ int threads() {
 }
 
 void set_threads(int count) {
-  if (pool != nullptr && pool->size() != count) {
-    pool->stop();
+  if (Pool* found = pool.load(); found != nullptr && found->size() != count) {
+    found->stop();
     pool = nullptr;  // its threads may still be exiting
   }
   wanted = count;
