@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 
+from protonet.web.page.library_files import CompressedOnce
 from protonet.web.site import Site
 
 
@@ -46,5 +46,5 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         language="en-US",
         binding_refresh_interval=None,  # no page binds values
         reconnect_timeout=AWAY,
-        gzip_middleware_factory=lambda inner: GZipMiddleware(inner, compresslevel=3),
+        gzip_middleware_factory=CompressedOnce,
     )
