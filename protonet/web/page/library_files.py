@@ -12,10 +12,8 @@ from protonet.web.guard import App, Receive, Scope, Send
 
 Message = MutableMapping[str, Any]
 
-_FILES = "/_nicegui/"
-"""How their paths begin; the library's version is the next part, and they change with it alone."""
 _LEVEL = 3
-"""Of compression, for all that is not kept: half the time of the default."""
+"""Of compression: a quarter of the time of the default, and a seventh more bytes."""
 _IN_PART = ("range", "if-range", "if-none-match", "if-modified-since")
 """Headers of requests whose answers may not be the whole file."""
 
@@ -24,12 +22,16 @@ class CompressedOnce(GZipMiddleware):
     """Middleware that compresses answers, and keeps those that are files of the library: 3 MB."""
 
     def __init__(self, app: App) -> None:
+        from nicegui import __version__
+
         super().__init__(app, compresslevel=_LEVEL)
+        self._files = f"/_nicegui/{__version__}/"
+        self._made = f"{self._files}dynamic_resources/"
         self._kept: dict[str, tuple[Message, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        path = scope["path"] if _asks_for_a_file(scope) else ""
+        path = scope["path"] if self._asks_for_a_file(scope) else ""
         if path in self._kept:
             start, body = self._kept[path]
             await send(_copy(start))
@@ -45,16 +47,17 @@ class CompressedOnce(GZipMiddleware):
         if path and sent and sent[0]["status"] == 200 and not sent[-1].get("more_body"):
             self._kept[path] = sent[0], b"".join(each["body"] for each in sent[1:])
 
-
-def _asks_for_a_file(scope: Scope) -> bool:
-    """Whether it is a request of a browser for a whole file of the library."""
-    if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
-        return False
-    if not scope["path"].startswith(_FILES):
-        return False
-    headers = Headers(scope=scope)
-    whole = not any(name in headers for name in _IN_PART)
-    return whole and "gzip" in headers.get("accept-encoding", "")
+    def _asks_for_a_file(self, scope: Scope) -> bool:
+        """Whether a browser asks for a whole file of the library: it changes with its version
+        alone, other than files that an application makes or adds.
+        """
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
+            return False
+        if not scope["path"].startswith(self._files) or scope["path"].startswith(self._made):
+            return False
+        headers = Headers(scope=scope)
+        whole = not any(name in headers for name in _IN_PART)
+        return whole and "gzip" in headers.get("accept-encoding", "")
 
 
 def _copy(message: Message) -> Message:

@@ -7,12 +7,14 @@ import re
 import urllib.request
 from typing import Any
 
+from nicegui import __version__
+
 from protonet.web.page.library_files import CompressedOnce
 from tests.web.browser import awaited
 from tests.web.conftest import Served
 
 TEXT = b"export const answer = 42;\n" * 1000
-FILE = "/_nicegui/1.0/static/x.js"
+FILE = f"/_nicegui/{__version__}/static/x.js"
 
 
 class Files:
@@ -73,7 +75,8 @@ def test_other_answers_are_not_kept() -> None:
     app = CompressedOnce(files)
     others: list[dict[str, Any]] = [
         {"path": "/jobs"},
-        {"path": "/api/_nicegui/"},
+        {"path": "/_nicegui/auto/static/x.js"},  # a file that a page adds, perhaps for one request
+        {"path": f"/_nicegui/{__version__}/dynamic_resources/x.css"},
         {"method": "POST"},
         {"query": b"v=1"},
         {"headers": [(b"accept-encoding", b"gzip"), (b"range", b"bytes=0-3")]},
