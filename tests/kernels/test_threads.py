@@ -47,7 +47,7 @@ def test_a_forked_child_makes_threads_of_its_own() -> None:
 
 
 CROWDED = """
-import os, resource, signal, threading, time
+import os, resource, signal, time
 import numpy as np
 from protonet.kernels import native
 
@@ -71,7 +71,8 @@ time.sleep(0.1)
 for _ in range(1000):
     module.rectify(x, y, 0.0)
 os.kill(busy, signal.SIGKILL)
-print(sum(resource.getrusage(resource.RUSAGE_SELF)[-2:]), "switches")
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_nvcsw + used.ru_nivcsw)
 """
 
 
@@ -84,4 +85,4 @@ def test_a_thread_that_gets_no_processor_is_not_waited_for() -> None:
         [sys.executable, "-c", CROWDED], capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
-    assert int(done.stdout.split()[0]) < 500
+    assert int(done.stdout) < 500
