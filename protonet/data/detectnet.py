@@ -217,33 +217,25 @@ class CoverageGrid:
         stride = self.param.stride
         left, top, right, bottom = box
         ends = self._covered(left, right), self._covered(top, bottom)
-        columns, rows = (
+        across, down = (
             self._cells(low, high, count)
             for (low, high), count in zip(ends, self.cells[::-1], strict=True)
         )
-        shares = [
-            np.minimum(high, (cells + 1) * stride) - np.maximum(low, cells * stride)
-            for (low, high), cells in zip(ends, (columns, rows), strict=True)
-        ]
-        across, down = (np.maximum(share, 0) for share in shares)
-        covered = down[:, None] * across[None, :] / stride**2 > _TINY
-        at = np.ix_(rows, columns)
+        x, y = (np.arange(cells.start, cells.stop) * stride for cells in (across, down))
+        wide, high = (
+            np.maximum(np.minimum(end, first + stride) - np.maximum(start, first), 0)
+            for (start, end), first in zip(ends, (x, y), strict=True)
+        )
         width, height = ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]
         norm = stride**2 / max(width * height, _TINY)
-        values: list[float | np.ndarray] = [
-            1.0,
-            left - columns[None, :] * stride,
-            top - rows[:, None] * stride,
-            right - columns[None, :] * stride,
-            bottom - rows[:, None] * stride,
-            1 / (right - left),
-            1 / (bottom - top),
-            norm if self.param.obj_norm else max(1.0, norm),
-        ]
-        for number, value in enumerate(values):
-            out[number][at] = np.where(covered, value, out[number][at])
-        for number in range(CELL, self.maps):
-            out[number][at] = np.where(covered, float(number == place), out[number][at])
+        values = np.zeros((self.maps, y.size, x.size), np.float32)
+        values[0] = values[place] = 1
+        values[1], values[2] = left - x, top - y[:, None]
+        values[3], values[4] = right - x, bottom - y[:, None]
+        values[5], values[6] = 1 / (right - left), 1 / (bottom - top)
+        values[7] = norm if self.param.obj_norm else max(1.0, norm)
+        covered = high[:, None] * wide / stride**2 > _TINY
+        np.copyto(out[:, down, across], values, where=covered)
 
     def _covered(self, low: float, high: float) -> tuple[float, float]:
         """The middle part of a side that counts."""
@@ -256,8 +248,8 @@ class CoverageGrid:
         middle = (low + high) / 2
         return middle - shrunk / 2, middle + shrunk / 2
 
-    def _cells(self, low: float, high: float, count: int) -> np.ndarray:
-        """Every cell of an axis that a part of a side touches."""
+    def _cells(self, low: float, high: float, count: int) -> slice:
+        """The cells of an axis that a part of a side touches."""
         first = max(0, math.floor(low / self.param.stride))
         last = min(count, math.ceil(high / self.param.stride))
-        return np.arange(first, max(first, last))
+        return slice(first, max(first, last))
