@@ -18,7 +18,7 @@ from protonet.graph.operations import weight_of
 from protonet.graph.plan import Plan, Step
 from protonet.kernels.kernel import Call
 from protonet.layers import Layer
-from protonet.layers.base import Kind, Reads, ReshapesTops
+from protonet.layers.base import Kind, Reads
 from protonet.precision import is_low_precision
 from protonet.ranks.communicator import Part
 
@@ -81,7 +81,7 @@ class Calls:
             if step.dynamic:
                 end(index, follow)
             segments[-1].append((index, self.forward_step(index)))
-            if isinstance(self.layers[index], ReshapesTops):
+            if self.layers[index].traits.reshapes_tops:
                 end(index, follow_up)
         return segments
 

@@ -13,7 +13,6 @@ from protonet.graph.names import Value
 from protonet.graph.packing import LiveRanges
 from protonet.graph.plan import Plan, Step
 from protonet.graph.types import Types
-from protonet.layers.base import ReshapesTops
 
 _ALIGN = 16
 """Bytes to which parts must be aligned: kernels of GPUs load as many at once."""
@@ -96,7 +95,8 @@ def join(
 
 def _may_change(step: Step) -> bool:
     """Whether shapes may change from pass to pass, while storages stay."""
-    return step.dynamic or step.layer.traits.varies or isinstance(step.layer, ReshapesTops)
+    traits = step.layer.traits
+    return step.dynamic or traits.varies or traits.reshapes_tops
 
 
 def _is_contiguous(step: Step) -> bool:

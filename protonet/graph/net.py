@@ -17,6 +17,7 @@ from protonet.graph.names import Value
 from protonet.graph.operations import (
     build_layers,
     loss_scale_of,
+    part_of,
     prepared_layers,
     restore_states,
     states_of,
@@ -110,7 +111,7 @@ class Net(Runner):
         self.dtype, self._precision = np.dtype(dtype), np.dtype(precision)
         self.packed, self._recompute, self._keep_weights = packed, recompute, keep_weights
         check_capacity(plan, device, gradients=gradients, packed=packed, precision=precision)
-        self.clock = Clock(device)
+        self.clock, self.part = Clock(device), part_of(plan)
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Blob] = {}
         self.params: dict[str, list[Param]] = {}

@@ -135,9 +135,17 @@ class Plan:
 
     def with_shapes(self, shapes: Mapping[Value, Shape]) -> Plan:
         """The same net with these shapes of values."""
-        if all(value.shape == shape for value, shape in shapes.items()):
+        changed = {
+            value: tuple(shape)
+            for value, shape in shapes.items()
+            if self.values[value.number].shape != tuple(shape)
+        }
+        if not changed:
             return self
-        values = tuple(replace(v, shape=tuple(shapes.get(v, v.shape))) for v in self.values)
+        values = tuple(
+            replace(value, shape=changed[value]) if value in changed else value
+            for value in self.values
+        )
         steps = tuple(
             replace(
                 step,
@@ -145,6 +153,8 @@ class Plan:
                 tops=tuple(values[v.number] for v in step.tops),
                 added=tuple(values[v.number] for v in step.added),
             )
+            if not changed.keys().isdisjoint((*step.bottoms, *step.tops, *step.added))
+            else step
             for step in self.steps
         )
         return replace(

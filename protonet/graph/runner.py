@@ -9,7 +9,6 @@ from protonet.device import Device
 from protonet.graph.arrays import Arrays
 from protonet.graph.calls import StepCalls, run
 from protonet.graph.memory import Layout
-from protonet.graph.operations import part_of
 from protonet.graph.passes import Passes, batch_of, layers_for, prepare
 from protonet.graph.plan import Plan
 from protonet.graph.settled import Settled
@@ -138,7 +137,7 @@ class Runner:
             self._follow(index)
         if index not in self.layout.views and step.type != "Input":
             run(self._calls.forward_step(index))
-        if isinstance(self.layers[index], ReshapesTops):
+        if self.layers[index].traits.reshapes_tops:
             self._follow_up(index)
 
     def backward_step(self, index: int) -> None:
@@ -208,8 +207,7 @@ class Runner:
         """Prepare the passes for the current plan and arrays, and drop those of other batches."""
         self.version += 1
         self._of_batches.clear()
-        part = part_of(self.plan) if self.part is None else self.part
-        self._use(self._prepared(self.plan, self.layers, self._arrays, part))
+        self._use(self._prepared(self.plan, self.layers, self._arrays, self.part))
 
     def _prepared(
         self, plan: Plan, layers: tuple[Layer, ...], arrays: Arrays, part: Part | None

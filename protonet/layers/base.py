@@ -90,7 +90,7 @@ class Traits:
     - ``view``: the first top is the first bottom in another shape; in one memory no pass is called.
     - ``dynamic``: the shapes of the tops depend on values of the bottoms: ``measure`` returns them
       before each ``forward``, ``infer`` the initial ones. Must be false with ``view``.
-    - ``varies``: of ``Varying`` layers: shapes of the tops differ from pass to pass.
+    - ``varies``, ``reshapes_tops``: of ``Varying`` and ``ReshapesTops`` layers: shapes may change.
     - ``persistent_tops``: values that a caller writes into the tops persist unless ``forward``
       overwrites them. ``forward`` then also runs once when the tops are allocated.
     - ``tops_are_params``: if memory is not packed, the tops are views of the parameters, data and
@@ -100,8 +100,7 @@ class Traits:
       with the same values): it may run a second time before a backward pass.
     - ``capturable``: the passes launch the same work for every batch, independent of values and of
       the number of passes, for a CUDA graph to capture. Layers without bottoms never are.
-    - ``rewrites``: the indices of parameters whose gradient ``backward`` overwrites instead of
-      adding to it, if they are ``rewritten``.
+    - ``rewrites``: the parameters whose gradient, if ``rewritten``, ``backward`` does not add to.
     - ``low_precision``: when the tops may be stored in 16 bits.
     - ``in_kernels``: the passes do all arithmetic in kernels (``Kernel.make``) that ``build``
       makes, or only move values; they take 16 bits if those do. Others get float32 copies.
@@ -116,6 +115,7 @@ class Traits:
     view: bool = False
     dynamic: bool = False
     varies: bool = False
+    reshapes_tops: bool = False
     persistent_tops: bool = False
     tops_are_params: bool = False
     one_to_one: bool = False

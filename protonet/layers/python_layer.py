@@ -47,7 +47,7 @@ class Python(Owner):
 
     bottoms = (0, None)
     tops = (0, None)
-    traits = Traits(dynamic=True)
+    traits = Traits(dynamic=True, reshapes_tops=True)
 
     def setup(self) -> None:
         spec = self.spec.python_param
