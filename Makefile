@@ -77,9 +77,11 @@ test: lint tests
 # Programs that tests start read what the first of them compiled, where Python is told to keep none.
 tests coverage: export PYTHONDONTWRITEBYTECODE =
 
-# A third worker computes while tests of the page wait for the browser.
+# A third worker computes while tests of the page wait for the browser. Asserts that explain
+# themselves take each worker 15 s to prepare: only tests that failed get them, in a second run.
 tests: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short
+	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --assert=plain || \
+	  { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed --tb=short; false; }
 
 coverage: $(VENV)/stamp-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --cov --cov-report=term:skip-covered

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    jaccard_score,
-    precision_score,
-    recall_score,
-)
 
 from protonet.proto.caffe_pb2 import TEST
 from protonet.train.events import Output
@@ -30,6 +23,14 @@ IGNORE = 255
 
 @pytest.mark.parametrize("seed", range(8))
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import (
+        accuracy_score,
+        confusion_matrix,
+        jaccard_score,
+        precision_score,
+        recall_score,
+    )
+
     random = np.random.default_rng(seed)
     classes = int(random.integers(2, 22))
     present = random.permutation(classes)[: max(2, classes - seed)]  # some classes may be absent
