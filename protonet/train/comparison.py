@@ -8,7 +8,7 @@ from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.pictures import new_figure, picture_kind, write_picture
-from protonet.train.listeners.plot import reads_better_as_log, smooth
+from protonet.train.listeners.loss_chart import reads_better_as_log, smooth
 from protonet.train.logs import Entry, TrainingLog
 
 FORMATS = ("png", "svg", "pdf")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-import io
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +10,7 @@ from PIL import Image
 
 from protonet.train import events
 from protonet.train.listeners import LossPlot, Metrics
-from protonet.train.listeners.plot import (
-    Series,
-    reads_better_as_log,
-    smooth,
-    smooth_as_log,
-)
+from protonet.train.listeners.plot import Series
 
 TRAINING_BLUE = (0x1F, 0x6F, 0xB4)
 VALIDATION_ORANGE = (0xD9, 0x5F, 0x02)
@@ -151,33 +144,6 @@ def test_a_series_stays_short_and_even() -> None:
     assert series.x == series.y
 
 
-@pytest.mark.parametrize(
-    ("values", "better"),
-    [
-        ([], False),
-        ([1.0, 0.0, 100.0], False),
-        ([1.0, -1.0], False),
-        ([1.0, 31.0], False),
-        ([1.0, 32.0], True),
-    ],
-)
-def test_log_scale_from_one_and_a_half_decades(values: list[float], better: bool) -> None:
-    assert reads_better_as_log(values) is better
-
-
-def test_smoothing_keeps_straight_lines_and_evens_out_noise() -> None:
-    line = [float(x) for x in range(81)]
-    assert smooth(line)[:-2] == pytest.approx(line[:-2])
-    assert smooth(line)[-1] == pytest.approx(79.0)
-    noise = [float(x % 2) for x in range(200)]
-    assert max(abs(value - 0.5) for value in smooth(noise)[10:-10]) < 0.1
-
-
-def test_smoothing_for_a_log_scale_keeps_exponential_decay() -> None:
-    decay = [10.0 ** (-step / 50) for step in range(400)]
-    assert smooth_as_log(decay)[:-10] == pytest.approx(decay[:-10])
-
-
 def test_matplotlib_is_imported_only_to_draw() -> None:
     program = (
         "import sys, protonet.train.listeners;"
@@ -187,25 +153,3 @@ def test_matplotlib_is_imported_only_to_draw() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert found.stdout == "[]\n"
-
-
-def test_the_picture_is_a_png() -> None:
-    plot = LossPlot(Path("unused.png"))
-    plot(displayed(0, 0.5))
-    with Image.open(io.BytesIO(plot._render())) as image:
-        assert image.format == "PNG"
-
-
-def test_a_picture_that_was_drawn_leaves_nothing(tmp_path: Path) -> None:
-    """A training draws for days: figures that pile up are memory that grows with iterations."""
-    from matplotlib.figure import Figure
-
-    plot = LossPlot(tmp_path / "loss.png")
-    plot(events.Iterated(1, 2.0, 0.1, (), 1, 0.1))
-    gc.disable()
-    try:
-        for _ in range(3):
-            plot.draw()
-        assert not [each for each in gc.get_objects() if isinstance(each, Figure)]
-    finally:
-        gc.enable()
