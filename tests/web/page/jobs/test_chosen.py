@@ -18,7 +18,7 @@ def test_nothing_can_be_done_with_nothing(walker: Walker, server: Served) -> Non
     assert [button.is_disabled() for button in buttons] == [False, False, False, True, False]
     page.get_by_role("button", name="None", exact=True).click()
     walker.sees("0 chosen")
-    assert page.locator(".job input:checked").count() == 0
+    page.wait_for_function("() => !document.querySelector('.job input:checked')")
 
 
 def test_what_has_ended_is_not_stopped(walker: Walker, server: Served) -> None:
