@@ -15,6 +15,7 @@ from protonet.layers.base import (
     Layer,
     LayerContext,
     LowPrecision,
+    ReshapesTops,
     Stateful,
     Traits,
     Weight,
@@ -117,6 +118,7 @@ def test_a_layer_says_what_it_is_in_one_place(name: str) -> None:
     cls = layer_class(name)
     assert not {each.name for each in fields(Traits)} & set(dir(cls))
     assert issubclass(cls, Stateful) or not {"state", "restore", "close"} & set(dir(cls))
+    assert cls.traits.reshapes_tops == issubclass(cls, ReshapesTops)
 
 
 def test_products_with_weights_are_kept_in_16_bits() -> None:
