@@ -1,5 +1,5 @@
-"""``protonet`` in processes that are forked from one whose imports are done: real processes, which
-begin a third of a second sooner.
+"""``protonet`` in processes that are forked from one whose imports are done: real processes, of
+which a short training takes a third of the time.
 """
 
 from __future__ import annotations

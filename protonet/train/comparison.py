@@ -8,11 +8,10 @@ from typing import Any
 
 from protonet.errors import UsageError
 from protonet.formats.pictures import new_figure, picture_kind, write_picture
-from protonet.train.listeners.loss_chart import reads_better_as_log, smooth
+from protonet.train.listeners.loss_chart import NOISY, reads_better_as_log, smooth
 from protonet.train.logs import Entry, TrainingLog
 
 FORMATS = ("png", "svg", "pdf")
-_NOISY = 60
 
 Points = list[tuple[float, float]]
 
@@ -67,13 +66,13 @@ def _draw(axes: Any, name: str, train: Sequence[Any], test: Sequence[Any], color
     if train:
         x, y = zip(*train, strict=True)
         shown: Sequence[float] = y
-        if len(y) > _NOISY:
+        if len(y) > NOISY:
             axes.plot(x, y, color=color, alpha=0.25, linewidth=0.8)
             shown = smooth(y)
         axes.plot(x, shown, color=color, label=f"{name}, training")
     if test:
         x, y = zip(*test, strict=True)
-        marker = "o" if len(y) <= _NOISY else ""
+        marker = "o" if len(y) <= NOISY else ""
         label = f"{name}, test"
         axes.plot(x, y, color=color, linestyle="--", marker=marker, markersize=4, label=label)
 

@@ -11,16 +11,11 @@ import asyncio
 import hmac
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "protonet_token"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -69,7 +64,7 @@ def is_local(host: str) -> bool:
 class Guard:
     """ASGI middleware that refuses requests with a 4xx status and a message, as JSON."""
 
-    def __init__(self, app: App, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self.app = app
         self.rules = rules
 
@@ -77,7 +72,7 @@ class Guard:
         """Pass a request on, or refuse it; a server that shuts down refuses those under way."""
         started = False
 
-        async def watched(message: MutableMapping[str, Any]) -> None:
+        async def watched(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
@@ -173,13 +168,13 @@ class Guard:
         # Once a body is too large, the application gets a disconnect, and its further output is
         # dropped.
 
-        async def bounded() -> MutableMapping[str, Any]:
+        async def bounded() -> Message:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
             return message if got <= most else {"type": "http.disconnect"}
 
-        async def sealed(message: MutableMapping[str, Any]) -> None:
+        async def sealed(message: Message) -> None:
             nonlocal begun
             if got > most and not begun:
                 return

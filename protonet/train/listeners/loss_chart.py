@@ -16,8 +16,9 @@ from protonet.formats.pictures import new_figure, picture_bytes
 Curve = tuple[Sequence[float], Sequence[float]]
 """The x and the y of its points."""
 
+NOISY = 60
+"""The most points of a curve that is drawn as it is, and whose points are marked."""
 _LOG_DECADES = 1.5
-_NOISY = 60
 # Every text has its place, so that none is measured before it is drawn, which takes as long as
 # drawing it: the axes in the figure, which leave room for numbers such as 0.000175, and beside them
 # the labels and the title, in shares of the axes.
@@ -70,12 +71,12 @@ class LossChart:
         is_log = reads_better_as_log([*training[1], *validation[1]])
         _scale(axes, is_log=is_log)
         _scale(behind, is_log=reads_better_as_log(rate[1]))
-        is_noisy = len(training[1]) > _NOISY
+        is_noisy = len(training[1]) > NOISY
         smoothing = smooth_as_log if is_log else smooth
         self._raw.set_data(*(training if is_noisy else ((), ())))
         self._training.set_data(training[0], smoothing(training[1]) if is_noisy else training[1])
         self._validation.set_data(*validation)
-        self._validation.set_marker("o" if len(validation[1]) <= _NOISY else "")
+        self._validation.set_marker("o" if len(validation[1]) <= NOISY else "")
         self._rate.set_data(*rate)
         behind.tick_params(axis="y", labelright=bool(rate[1]))
         for each in (axes, behind):

@@ -19,6 +19,7 @@ def test_nothing_can_be_done_with_nothing(walker: Walker, server: Served) -> Non
     page.get_by_role("button", name="None", exact=True).click()
     walker.sees("0 chosen")
     page.wait_for_function("() => !document.querySelector('.job input:checked')")
+    assert page.locator(".job input:checked").count() == 0
 
 
 def test_what_has_ended_is_not_stopped(walker: Walker, server: Served) -> None:
