@@ -118,7 +118,8 @@ class OutputLanes final : public Way, public PackedWay {
     for (Index n = 0; n < block.images; ++n)
       pack_image({block.image + n, 1, block.row, block.rows}, kind, panels, x, places + n * size);
     alignas(64) float tile[kRows * kColumns];
-    for (Index s = first; s < last; ++s)
+    for (Index s = first; s < last; ++s) {
+      const Index next = s + 1 < last ? s + 1 : first;
       for (Index n = 0; n < block.images; ++n) {
         float* to = y + (block.image + n) * s_.y_stride() + block.row * gather_.columns() +
                     s * kColumns * s_.places();
@@ -129,10 +130,12 @@ class OutputLanes final : public Way, public PackedWay {
           multiply_panels<true>(panels.height(p), strips_.width(s), depth_,
                                 places + n * size + offset(panels, p),
                                 packed + s * kColumns * depth_, tile, false,
-                                packed + ((s + 1) * parts + part) * kColumns * depth_ / parts);
+                                part_of_strip(packed + next * kColumns * depth_,
+                                              strips_.width(next), depth_, part, parts));
           finish(tile, panels.height(p), s, to + panels.first(p), epilogue);
         }
       }
+    }
   }
 
   // Begin to load the lines that results are written to, and those that are added to them: they

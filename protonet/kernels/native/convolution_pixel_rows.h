@@ -156,16 +156,18 @@ class PixelRows final : public PixelWayOf<T> {
     const Index parts = rows / together * panels.count;
     const Index out = flat_ ? block.first : block.image * s_.places() + block.first * s_.out.x;
     for (Index s = first; s < last; ++s) {
+      const Index next = s + 1 < last ? s + 1 : first;
       const PixelPanel<T> results(epilogue, s * kColumns, strips_.columns(s));
       for (Index r = 0; r < rows; r += together)
         for (Index p = 0; p < panels.count; ++p) {
           const Index height = panels.height(p), place = panels.first(p);
           // What the next panel reads, which may be in memory; later, weights of the next strip, a
           // part in each of the panels.
-          const Word* ahead =
-              s == first && flat_
-                  ? from + (place + height) * pixel_
-                  : packed + ((s + 1) * parts + r * panels.count + p) * kColumns * depth_ / parts;
+          const Ahead<Word> ahead =
+              s == first && flat_ && p + 1 < panels.count
+                  ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
+                  : part_of_strip(packed + next * kColumns * depth_, strips_.width(next), depth_,
+                                  r * panels.count + p, parts);
           results.multiply(height, strips_.width(s), pieces_,
                            windows(from + r * s_.stride.y * row_, place, height, line),
                            packed + s * kColumns * depth_, tile, ahead,

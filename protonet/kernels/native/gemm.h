@@ -41,18 +41,38 @@ struct LooseRows {
   void next() { ++at; }
 };
 
-// sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors. A cache line
-// from `ahead` on is loaded in each step of the depth, for whoever needs it next.
+// What whoever comes next needs: `step` words of it begin to be loaded in each step of the depth. It
+// lies within an array: where nothing is mapped, or nothing was ever written, processors look for the
+// page again each time, which takes as long as 50 lines of the L1 cache.
+template <class Word>
+struct Ahead {
+  const Word* next;
+  Index step;
+
+  void load() {
+    __builtin_prefetch(next);
+    next += step;
+  }
+};
+
+// Of a strip that `depth` steps multiply, `width` words each: one of so many parts.
+template <class Word>
+Ahead<Word> part_of_strip(const Word* strip, Index width, Index depth, Index part, Index parts) {
+  const Index step = (width + parts - 1) / parts;
+  return {strip + std::min(part * width * depth / parts, (width - step) * depth), step};
+}
+
+// sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors.
 template <Index R, Index V, bool kAhead = false, class Rows = PackedRows<R>>
 void multiply_tile(Index depth, Rows a, const float* b, float* tile, bool go_on,
-                   const float* ahead = nullptr) {
+                   Ahead<float> ahead = {}) {
   Vec* to = reinterpret_cast<Vec*>(tile);
   for (Index first = 0; first == 0 || first < depth; first += kChunk, go_on = true) {
     Vec sums[R][V];
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
     for (Index k = std::min(kChunk, depth - first); k > 0; --k, a.next(), b += V * kLanes) {
-      if constexpr (kAhead) __builtin_prefetch(std::exchange(ahead, ahead + 16));
+      if constexpr (kAhead) ahead.load();
       Vec columns[V];
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
@@ -95,7 +115,7 @@ void with_rows(Index rows, Body&& body) {
 // The same as multiply_tile for `rows` rows and `columns` columns, kColumns or half of that.
 template <bool kAhead = false>
 void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
-                     float* tile, bool go_on, const float* ahead = nullptr) {
+                     float* tile, bool go_on, Ahead<float> ahead = {}) {
   with_rows(rows, [=](auto r) {
     const PackedRows<r> own{a};
     if (columns == kColumns) multiply_tile<r, kVectors, kAhead>(depth, own, b, tile, go_on, ahead);

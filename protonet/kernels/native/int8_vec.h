@@ -77,14 +77,13 @@ struct FirstBytes {
 
   __mmask64 lanes;
 #else
-  explicit FirstBytes(Index n) : lanes(first_lanes(n / 4)), count(n) {}
+  explicit FirstBytes(Index n) : count(n) {}
   Ints load(const void* p) const {
-    return _mm256_maskload_epi32(static_cast<const int*>(p), lanes);
+    return reinterpret_cast<Ints>(load_some(static_cast<const float*>(p), count / 4));
   }
   void store(void* p, Ints v) const { store_first(p, v, count); }
   bool all() const { return count >= kBytes; }
 
-  LaneMask lanes;
   Index count;
 #endif
 };

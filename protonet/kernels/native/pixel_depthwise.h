@@ -18,6 +18,18 @@ inline void add(Channels<T>& sum, const Channels<T>& x, const Channels<T>& w) {
 }
 
 template <class T>
+inline void add(Channels<T>& sum, const Channels<T>& x) {
+  for (Index v = 0; v < Channels<T>::kVectors; ++v) sum.v[v] += x.v[v];
+}
+
+template <class T>
+inline Channels<T> product(const Channels<T>& x, const Channels<T>& w) {
+  Channels<T> all;
+  for (Index v = 0; v < Channels<T>::kVectors; ++v) all.v[v] = x.v[v] * w.v[v];
+  return all;
+}
+
+template <class T>
 struct Finish {
   Channels<T> factor, bias;
   Vec least;
@@ -53,16 +65,18 @@ struct Place {
 template <class T, Index K>
 struct Lines {
   const T* at[K];
-  Index step[K];  // 0 where a row is padding: its zeros are read over and over
+  Index step[K];   // 0 where a row is padding: its zeros are read over and over
+  Index ahead[K];  // to the row that the next windows have there; 0 where there is none
 
   Lines(const Grid& g, const Place<T>& place, Index row) {
 #pragma GCC unroll 4
     for (Index k = 0; k < K; ++k) {
       const Index from = row * g.stride.y - g.pad.y + k * g.dilation.y;
       const bool there = from >= 0 && from < g.in.y;
-      at[k] = there ? place.x + from % place.ring * g.in.x * g.channels
-                    : reinterpret_cast<const T*>(kZeros);
+      const Index below = (K - 2) * g.stride.y, line = g.in.x * g.channels;
+      at[k] = there ? place.x + from % place.ring * line : reinterpret_cast<const T*>(kZeros);
       step[k] = there ? g.channels : 0;
+      ahead[k] = there && from + below < g.in.y ? below * line : 0;
     }
   }
 };
@@ -155,7 +169,6 @@ class PixelDepthwiseOf {
 #pragma GCC unroll 9
     for (Index t = 0; t < 9; ++t) weights[t / 3][t % 3] = weights_at(place.w + t * kCount);
     Lines<T, N + 2> lines(g_, place, row);
-    const Index ahead = N * g_.stride.y * g_.in.x * g_.channels;  // to the next rows' values
     const Lanes<T> lanes = place.lanes;
     T* y = place.y;
     const Index line = g_.out.x * place.pixel;
@@ -166,8 +179,8 @@ class PixelDepthwiseOf {
     const auto is_inside = [&](Index column) { return column >= 0 && column < g_.in.x; };
     for (Index i = S == 1 ? -2 : -1; i < g_.out.x; ++i) {
       const Index column = i * S - g_.pad.x + 2;
-      if (S == 2 && is_inside(column - 1)) read<N, 1, 1, Far>(lines, ahead, lanes, weights, sums);
-      if (is_inside(column)) read<N, 0, S, Far>(lines, ahead, lanes, weights, sums);
+      if (S == 2 && is_inside(column - 1)) read<N, 1, 1, Far>(lines, lanes, weights, sums);
+      if (is_inside(column)) read<N, 0, S, Far>(lines, lanes, weights, sums);
 #pragma GCC unroll 2
       for (Index n = 0; n < N; ++n) {
         if (i >= 0) put_channels(y + n * line, lanes, finish(sums[n][0]), finish.streams);
@@ -179,23 +192,37 @@ class PixelDepthwiseOf {
     }
   }
 
-  // One column: of sums[n][0] it is column 2 - Behind, and of each next one column S less.
+  // One column: of sums[n][0] it is column 2 - Behind, and of each next one column S less. Where there
+  // are few sums, products of the column are added apart: a sum that goes on from column to column
+  // would wait for each of them.
   template <Index N, Index Behind, Index S, bool Far>
-  static void read(Lines<T, N + 2>& lines, Index ahead, Lanes<T> lanes,
+  static void read(Lines<T, N + 2>& lines, Lanes<T> lanes,
                    const Some (&weights)[3][3], Some (&sums)[N][3]) {
     constexpr Index kWindows = Behind == 1 ? 1 : S == 1 ? 3 : 2;
     constexpr Index kKnown = Behind == 1 || S == 2 ? 1 : 2;  // rows that the next ones share
+    constexpr bool kApart = kRolled == 1;
+    Some apart[N][kWindows];
 #pragma GCC unroll 4
     for (Index k = 0; k < N + 2; ++k) {
       const Some x = channels_at(lines.at[k], lanes);
-      if (Far && k >= kKnown) prefetch(lines.at[k] + ahead);
+      if (Far && k >= kKnown) prefetch(lines.at[k] + lines.ahead[k]);
       lines.at[k] += lines.step[k];
 #pragma GCC unroll 2
       for (Index n = 0; n < N; ++n)
 #pragma GCC unroll 3
         for (Index i = 0; i < kWindows; ++i)
-          if (k - n >= 0 && k - n < 3) add<T>(sums[n][i], x, weights[k - n][2 - Behind - i * S]);
+          if (k - n >= 0 && k - n < 3) {
+            const Some& w = weights[k - n][2 - Behind - i * S];
+            if (!kApart) add<T>(sums[n][i], x, w);
+            else if (k == n) apart[n][i] = product<T>(x, w);
+            else add<T>(apart[n][i], x, w);
+          }
     }
+    if constexpr (kApart)
+#pragma GCC unroll 2
+      for (Index n = 0; n < N; ++n)
+#pragma GCC unroll 3
+        for (Index i = 0; i < kWindows; ++i) add<T>(sums[n][i], apart[n][i]);
   }
 
   void others(const Place<T>& place, const Finish<T>& finish, Index row) const {

@@ -51,7 +51,7 @@ struct Rows {
 template <Index R, Index V, bool kPlain, class T, class Word>
 WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
                                    const PanelWindows<Word>& windows, const Word* b, float* tile,
-                                   const Word* ahead, const PixelPanel<T>& results, T* y) {
+                                   Ahead<Word> ahead, const PixelPanel<T>& results, T* y) {
   Vec* to = reinterpret_cast<Vec*>(tile);
   const PixelPiece* piece = pieces.data();
   const PixelPiece* const end = piece + pieces.size();
@@ -62,7 +62,7 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
     do {
       Rows<R, Word> rows(windows, piece->offset);
       for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
-        __builtin_prefetch(std::exchange(ahead, ahead + kLanes));
+        ahead.load();
         Vec columns[V];
 #pragma GCC unroll 4
         for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
@@ -94,7 +94,7 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
 template <class T>
 void PixelPanel<T>::multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
                              const PanelWindows<Word>& windows, const Word* b, float* tile,
-                             const Word* ahead, T* y) const {
+                             Ahead<Word> ahead, T* y) const {
   const PixelPanel& results = *this;
   const bool plain = is_plain(width);
   with_rows(rows, [=, &pieces, &windows, &results](auto r) {

@@ -93,10 +93,9 @@ class PixelPanel {
   }
 
   // What lies under `rows` windows times packed weights of `width` outputs, kColumns or half of that;
-  // the results begin at `y`. The sums of all but the last chunk are in `tile`. A line from `ahead` on
-  // is loaded in each step of the depth, for whoever needs it next.
+  // the results begin at `y`. The sums of all but the last chunk are in `tile`.
   void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
-                const PanelWindows<Word>& windows, const Word* b, float* tile, const Word* ahead,
+                const PanelWindows<Word>& windows, const Word* b, float* tile, Ahead<Word> ahead,
                 T* y) const;
 
  private:

@@ -122,7 +122,7 @@ void define(nb::module_& m) {
              T* to = y.data();
              const bool streams = leaves_caches(y) && pixel % (64 / Index{sizeof(T)}) == 0 &&
                                   reinterpret_cast<std::uintptr_t>(to) % sizeof(Vec) == 0;
-             self.forward(x.data(), is_far(x), {at(we), {at(fe), at(be), re}},
+             self.forward(x.data(), !we && is_far(x), {at(we), {at(fe), at(be), re}},
                           {wd.data(), {at(fd), at(bd), rd}},
                           {wp.data(), {at(fp), at(bp), rp, at(addend), to, pixel, streams}}, to);
            },

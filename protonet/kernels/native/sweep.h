@@ -45,7 +45,7 @@ class Tail {
   explicit Tail(Index n)
       : lanes_(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                                   _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))), count_(n) {}
-  Vec load(const float* p) const { return (Vec)_mm256_maskload_ps(p, lanes_); }
+  Vec load(const float* p) const { return load_some(p, count_); }
   void store(float* p, Vec v) const { store_some(p, v, count_); }
   Vec load(const Bf16* p) const { return load_some(p, count_); }
   void store(Bf16* p, Vec v) const { store_some(p, v, count_); }

@@ -56,44 +56,36 @@ inline Mask among_first(Index n) {
   return lanes < Mask{} + static_cast<std::int32_t>(n);
 }
 
-// The first n lanes, all where n is not less than kLanes, for loads and stores: the others are 0,
-// and no memory beyond is accessed.
+// Loads and stores of the first n lanes, all where n is not less than kLanes: the others are 0, and
+// no memory beyond is accessed.
 #if defined(__AVX512F__)
-using LaneMask = __mmask16;
-inline LaneMask first_lanes(Index n) {
-  return static_cast<LaneMask>(n >= kLanes ? 0xffff : (1u << n) - 1);
+inline __mmask16 first_lanes(Index n) {
+  return static_cast<__mmask16>(n >= kLanes ? 0xffff : (1u << n) - 1);
 }
-inline Vec load_lanes(const float* p, LaneMask lanes) {
-  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(lanes, p));
-}
-inline void store_lanes(float* p, Vec v, LaneMask lanes) {
-  _mm512_mask_storeu_ps(p, lanes, reinterpret_cast<__m512>(v));
-}
-#elif defined(__AVX2__)
-using LaneMask = __m256i;
-inline LaneMask first_lanes(Index n) { return reinterpret_cast<LaneMask>(among_first(n)); }
-inline Vec load_lanes(const float* p, LaneMask lanes) {
-  return reinterpret_cast<Vec>(_mm256_maskload_ps(p, lanes));
-}
-#endif
-
 inline Vec load_some(const float* p, Index n) {
-#if defined(__AVX2__)
-  return load_lanes(p, first_lanes(n));
-#else
-  Vec v{};
-  for (Index i = 0; i < n; ++i) v[i] = p[i];
-  return v;
-#endif
+  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(first_lanes(n), p));
 }
 inline void store_some(float* p, Vec v, Index n) {
-#if defined(__AVX512F__)
-  store_lanes(p, v, first_lanes(n));
+  _mm512_mask_storeu_ps(p, first_lanes(n), reinterpret_cast<__m512>(v));
+}
 #elif defined(__AVX2__)
-  // A store under a mask takes 12 cycles on an AMD EPYC (Zen 3); these take 3.
-  const __m256 lanes = reinterpret_cast<__m256>(v);
-  if (n >= kLanes) return _mm256_storeu_ps(p, lanes);
+// Masks of AVX2 are slow on an AMD EPYC (Zen 3): a load or a store under one takes as long as ten
+// loads or four stores of whole vectors.
+inline Vec load_some(const float* p, Index n) {
+  if (n >= kLanes) return load(p);
+  if (n <= 0) return Vec{};
+  const __m128 none = _mm_setzero_ps(), first = n & 4 ? _mm_loadu_ps(p) : none;
+  p += n & 4;
+  const __m128 pair = n & 2 ? _mm_loadl_pi(none, reinterpret_cast<const __m64*>(p)) : none;
+  p += n & 2;
+  const __m128 one = n & 1 ? _mm_load_ss(p) : none;
+  const __m128 rest = n & 2 ? _mm_movelh_ps(pair, one) : one;
+  return reinterpret_cast<Vec>(n & 4 ? _mm256_set_m128(rest, first) : _mm256_set_m128(none, rest));
+}
+inline void store_some(float* p, Vec v, Index n) {
+  if (n >= kLanes) return store(p, v);
   if (n <= 0) return;
+  const __m256 lanes = reinterpret_cast<__m256>(v);
   __m128 rest = _mm256_castps256_ps128(lanes);
   if (n & 4) {
     _mm_storeu_ps(p, rest);
@@ -106,10 +98,17 @@ inline void store_some(float* p, Vec v, Index n) {
     p += 2;
   }
   if (n & 1) _mm_store_ss(p, rest);
-#else
-  for (Index i = 0; i < n; ++i) p[i] = v[i];
-#endif
 }
+#else
+inline Vec load_some(const float* p, Index n) {
+  Vec v{};
+  for (Index i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_some(float* p, Vec v, Index n) {
+  for (Index i = 0; i < n; ++i) p[i] = v[i];
+}
+#endif
 
 // If either operand is NaN these return b, since the comparison fails.
 #if defined(__AVX512F__)
@@ -124,20 +123,24 @@ inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 #endif
 
 // The same for many loads and stores.
-#if defined(__AVX2__)
-struct FirstLanes {
-  LaneMask some;
-  Index count;
-
-  explicit FirstLanes(Index n) : some(first_lanes(n)), count(n) {}
-  Vec load(const float* p) const { return load_lanes(p, some); }
-  void store(float* p, Vec v) const {
 #if defined(__AVX512F__)
-    count >= kLanes ? ::store(p, v) : store_lanes(p, v, some);
-#else
-    store_some(p, v, count);
-#endif
+struct FirstLanes {
+  explicit FirstLanes(Index n) : some(first_lanes(n)), count(n) {}
+  Vec load(const float* p) const { return (Vec)_mm512_maskz_loadu_ps(some, p); }
+  void store(float* p, Vec v) const {
+    count >= kLanes ? ::store(p, v) : _mm512_mask_storeu_ps(p, some, (__m512)v);
   }
+
+  __mmask16 some;
+  Index count;
+};
+#elif defined(__AVX2__)
+struct FirstLanes {
+  explicit FirstLanes(Index n) : count(n) {}
+  Vec load(const float* p) const { return load_some(p, count); }
+  void store(float* p, Vec v) const { store_some(p, v, count); }
+
+  Index count;
 };
 #endif
 
