@@ -120,18 +120,17 @@ class OutputLanes final : public Way, public PackedWay {
     alignas(64) float tile[kRows * kColumns];
     for (Index s = first; s < last; ++s) {
       const Index next = s + 1 < last ? s + 1 : first;
+      const StripAhead ahead(packed + next * kColumns * depth_, strips_.width(next), depth_,
+                             block.images * panels.count);
       for (Index n = 0; n < block.images; ++n) {
         float* to = y + (block.image + n) * s_.y_stride() + block.row * gather_.columns() +
                     s * kColumns * s_.places();
         for (Index p = 0; p < panels.count; ++p) {
           fetch_results(to + panels.first(p), panels.height(p), strips_.columns(s), epilogue);
-          // Weights of the next strip, a part in each of the panels.
-          const Index part = n * panels.count + p, parts = block.images * panels.count;
           multiply_panels<true>(panels.height(p), strips_.width(s), depth_,
                                 places + n * size + offset(panels, p),
                                 packed + s * kColumns * depth_, tile, false,
-                                part_of_strip(packed + next * kColumns * depth_,
-                                              strips_.width(next), depth_, part, parts));
+                                ahead.part(n * panels.count + p));
           finish(tile, panels.height(p), s, to + panels.first(p), epilogue);
         }
       }

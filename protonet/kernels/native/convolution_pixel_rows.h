@@ -34,6 +34,7 @@ class PixelRows final : public PixelWayOf<T> {
   PixelRows(const ConvolutionShape& s, bool planes)
       : s_(s), planes_(planes), strips_(s.group_outputs()),
         words_((s.group_channels() + kValues - 1) / kValues), depth_(s.taps() * words_),
+        together_(std::max<Index>(1, kStaying / (depth_ * kColumns))),
         flat_(s.has_single_places() && !planes) {
     const bool collides = s.stride.x * s.channels % (kApart * kValues) == 0;
     const bool odd = s.group_channels() % kValues != 0;
@@ -92,6 +93,9 @@ class PixelRows final : public PixelWayOf<T> {
   static constexpr Index kBlock = kL2Cache / 16;  // words under a block, which stay in the L2 cache
   // Words apart at which a panel of windows would fall into too few lines of the L1 cache.
   static constexpr Index kApart = kRows > 8 ? 512 : 1024;
+
+  // Strips whose weights stay in the L1 cache while panels of windows pass.
+  static constexpr Index kStaying = kAnyWindows ? 1 << 12 : 0;
 
   static const Word* words_of(const T* x) { return reinterpret_cast<const Word*>(x); }
 
@@ -155,26 +159,40 @@ class PixelRows final : public PixelWayOf<T> {
     const Panels panels(together * line);
     const Index parts = rows / together * panels.count;
     const Index out = flat_ ? block.first : block.image * s_.places() + block.first * s_.out.x;
-    for (Index s = first; s < last; ++s) {
-      const Index next = s + 1 < last ? s + 1 : first;
-      const PixelPanel<T> results(epilogue, s * kColumns, strips_.columns(s));
+    for (Index s = first, end; s < last; s = end) {
+      end = std::min(last, s + together_);
+      const Index next = end < last ? end : first, after = std::min(last, next + together_);
+      const Index width = (after - 1 - next) * kColumns + strips_.width(after - 1);
+      const StripAhead weights(packed + next * kColumns * depth_, width, depth_, parts * (end - s));
       for (Index r = 0; r < rows; r += together)
         for (Index p = 0; p < panels.count; ++p) {
           const Index height = panels.height(p), place = panels.first(p);
-          // What the next panel reads, which may be in memory; later, weights of the next strip, a
+          const auto places = windows(from + r * s_.stride.y * row_, place, height, line);
+          T* const to = y + (out + r * s_.out.x + place) * epilogue.pixel;
+          // What the next panel reads, which may be in memory; later, weights of the next strips, a
           // part in each of the panels.
-          const Ahead<Word> ahead =
-              s == first && flat_ && p + 1 < panels.count
-                  ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
-                  : part_of_strip(packed + next * kColumns * depth_, strips_.width(next), depth_,
-                                  r * panels.count + p, parts);
-          results.multiply(height, strips_.width(s), pieces_,
-                           windows(from + r * s_.stride.y * row_, place, height, line),
-                           packed + s * kColumns * depth_, tile, ahead,
-                           y + (out + r * s_.out.x + place) * epilogue.pixel + s * kColumns);
+          const bool moves = flat_ && p + 1 < panels.count && (s == first || together_ > 1);
+          for (Index own = s; own < end; ++own) {
+            const Ahead<Word> ahead =
+                moves && own == s
+                    ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
+                    : weights.part((r * panels.count + p) * (end - s) + own - s);
+            multiply(own, height, places, packed, tile, ahead, to, epilogue);
+          }
         }
     }
     if (epilogue.streams) end_streams();
+  }
+
+  // The outputs of a strip for a panel of `height` windows; all of the first one's begin at `y`.
+  void multiply(Index strip, Index height, const PanelWindows<Word>& windows, const Word* packed,
+                float* tile, const Ahead<Word>& ahead, T* y, const EpilogueOf<T>& epilogue) const {
+    const Index first = strip * kColumns;
+    if (!epilogue.streams)
+      for (Index i = 0; i < height; ++i) __builtin_prefetch(y + i * epilogue.pixel + first, 1);
+    const PixelPanel<T> results(epilogue, first, strips_.columns(strip));
+    results.multiply(height, strips_.width(strip), pieces_, windows, packed + first * depth_, tile,
+                     ahead, y + first);
   }
 
   // Windows from place `first` on, in rows of `line`.
@@ -185,7 +203,7 @@ class PixelRows final : public PixelWayOf<T> {
     return {from + first * apart, apart};
 #else
     PanelWindows<Word> found{from, {}};
-    Index row = first / line, column = first % line;
+    Index row = flat_ ? 0 : first / line, column = first - row * line;
     for (Index i = 0; i < count; ++i) {
       found.begin[i] = row * s_.stride.y * row_ + column * apart;
       if (++column == line) column = 0, ++row;
@@ -254,6 +272,7 @@ class PixelRows final : public PixelWayOf<T> {
   bool planes_;
   Strips strips_;
   Index words_, depth_;   // of a tap, and of all
+  Index together_;        // strips that each panel meets before the next one does
   bool flat_;             // windows are single pixels, one after the other
   bool copies_ = false;   // windows are read from copies
   Index pixel_ = 0, row_ = 0;  // words from pixel to pixel and from row to row, as windows read them

@@ -46,33 +46,38 @@ struct LooseRows {
 // page again each time, which takes as long as 50 lines of the L1 cache.
 template <class Word>
 struct Ahead {
-  const Word* next;
+  const Word* first;
   Index step;
-
-  void load() {
-    __builtin_prefetch(next);
-    next += step;
-  }
 };
 
-// Of a strip that `depth` steps multiply, `width` words each: one of so many parts.
+// A strip of packed weights, in parts for as many products to load ahead.
 template <class Word>
-Ahead<Word> part_of_strip(const Word* strip, Index width, Index depth, Index part, Index parts) {
-  const Index step = (width + parts - 1) / parts;
-  return {strip + std::min(part * width * depth / parts, (width - step) * depth), step};
-}
+class StripAhead {
+ public:
+  // `depth` steps multiply `width` words each.
+  StripAhead(const Word* strip, Index width, Index depth, Index parts)
+      : strip_(strip), step_((width + parts - 1) / parts), part_(width * depth / parts),
+        last_((width - step_) * depth) {}
+
+  Ahead<Word> part(Index i) const { return {strip_ + std::min(i * part_, last_), step_}; }
+
+ private:
+  const Word* strip_;
+  Index step_, part_, last_;
+};
 
 // sums[r][...] = (or +=, to continue them) a panel of A times a panel of B of V vectors.
 template <Index R, Index V, bool kAhead = false, class Rows = PackedRows<R>>
 void multiply_tile(Index depth, Rows a, const float* b, float* tile, bool go_on,
-                   Ahead<float> ahead = {}) {
+                   const Ahead<float>& ahead = {}) {
+  const float* next = ahead.first;
   Vec* to = reinterpret_cast<Vec*>(tile);
   for (Index first = 0; first == 0 || first < depth; first += kChunk, go_on = true) {
     Vec sums[R][V];
     for (Index r = 0; r < R; ++r)
       for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
     for (Index k = std::min(kChunk, depth - first); k > 0; --k, a.next(), b += V * kLanes) {
-      if constexpr (kAhead) ahead.load();
+      if constexpr (kAhead) __builtin_prefetch(std::exchange(next, next + ahead.step));
       Vec columns[V];
 #pragma GCC unroll 4
       for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
@@ -144,9 +149,12 @@ struct Strips {
 // Rows divided into panels of nearly equal height, so that no tile is mostly padding.
 struct Panels {
   Index rows, count;
-  explicit Panels(Index rows) : rows(rows), count((rows + kRows - 1) / kRows) {}
-  Index first(Index panel) const { return panel * (rows / count) + std::min(panel, rows % count); }
-  Index height(Index panel) const { return rows / count + (panel < rows % count); }
+  Index least, taller;  // the height of a panel, and how many have one row more
+  explicit Panels(Index rows)
+      : rows(rows), count((rows + kRows - 1) / kRows), least(count == 0 ? 0 : rows / count),
+        taller(rows - least * count) {}
+  Index first(Index panel) const { return panel * least + std::min(panel, taller); }
+  Index height(Index panel) const { return least + (panel < taller); }
   // The start of a packed panel: packing may write up to a vector past its end.
   static Index offset(Index panel, Index depth) { return panel * (kRows * depth + kLanes); }
   Index size(Index depth) const { return offset(count, depth); }

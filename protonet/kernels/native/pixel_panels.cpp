@@ -51,8 +51,10 @@ struct Rows {
 template <Index R, Index V, bool kPlain, class T, class Word>
 WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
                                    const PanelWindows<Word>& windows, const Word* b, float* tile,
-                                   Ahead<Word> ahead, const PixelPanel<T>& results, T* y) {
+                                   const Ahead<Word>& ahead, const PixelPanel<T>& results, T* y) {
   Vec* to = reinterpret_cast<Vec*>(tile);
+  const Word* next = ahead.first;
+  const Index step = ahead.step;
   const PixelPiece* piece = pieces.data();
   const PixelPiece* const end = piece + pieces.size();
   for (bool go_on = false;; go_on = true) {
@@ -62,7 +64,7 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
     do {
       Rows<R, Word> rows(windows, piece->offset);
       for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
-        ahead.load();
+        __builtin_prefetch(std::exchange(next, next + step));
         Vec columns[V];
 #pragma GCC unroll 4
         for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
@@ -94,10 +96,10 @@ WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
 template <class T>
 void PixelPanel<T>::multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
                              const PanelWindows<Word>& windows, const Word* b, float* tile,
-                             Ahead<Word> ahead, T* y) const {
+                             const Ahead<Word>& ahead, T* y) const {
   const PixelPanel& results = *this;
   const bool plain = is_plain(width);
-  with_rows(rows, [=, &pieces, &windows, &results](auto r) {
+  with_rows(rows, [=, &pieces, &windows, &ahead, &results](auto r) {
     if (width == kColumns && plain)
       multiply_pixel_tile<r, kVectors, true>(pieces, windows, b, tile, ahead, results, y);
     else if (width == kColumns)

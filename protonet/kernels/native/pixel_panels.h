@@ -79,24 +79,27 @@ class PixelPanel {
   template <Index R, Index V, bool kPlain>
   WITH_BF16 void put(const Vec (&sums)[R][V], T* to) const {
     const Vec least = splat(epilogue_.rectify ? 0.0f : -std::numeric_limits<float>::infinity());
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r, to += epilogue_.pixel)
+    const Index pixel = epilogue_.pixel;
 #pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) {
-        const Vec value = sums[r][v] * factor_[v] + bias_[v];
+    for (Index v = 0; v < V; ++v, to += kLanes) {
+      const Vec factor = factor_[v], bias = bias_[v];
+      if (!kPlain && v * kLanes >= count_) break;
+#pragma GCC unroll 16
+      for (Index r = 0; r < R; ++r) {
+        const Vec value = sums[r][v] * factor + bias;
         // Written this way so that NaN propagates.
-        T* const at = to + v * kLanes;
+        T* const at = to + r * pixel;
         if constexpr (kPlain) put_lanes(at, value < least ? least : value, kLanes, false);
-        else if (v * kLanes < count_)
-          put_lanes(at, epilogue_.finish(value, at, lanes(v)), lanes(v), epilogue_.streams);
+        else put_lanes(at, epilogue_.finish(value, at, lanes(v)), lanes(v), epilogue_.streams);
       }
+    }
   }
 
   // What lies under `rows` windows times packed weights of `width` outputs, kColumns or half of that;
   // the results begin at `y`. The sums of all but the last chunk are in `tile`.
   void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
-                const PanelWindows<Word>& windows, const Word* b, float* tile, Ahead<Word> ahead,
-                T* y) const;
+                const PanelWindows<Word>& windows, const Word* b, float* tile,
+                const Ahead<Word>& ahead, T* y) const;
 
  private:
   Index lanes(Index v) const { return std::clamp<Index>(count_ - v * kLanes, 0, kLanes); }
