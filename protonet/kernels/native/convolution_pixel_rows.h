@@ -153,7 +153,7 @@ class PixelRows final : public PixelWayOf<T> {
 
   void run_from(const Word* from, const Block& block, const Word* packed, Index first, Index last,
                 T* y, const EpilogueOf<T>& epilogue) const {
-    alignas(64) float tile[kRows * kColumns];
+    const PixelStrips<T> products{pieces_, depth_, strips_, packed, epilogue};
     const Index line = flat_ ? block.count : s_.out.x, rows = flat_ ? 1 : block.count;
     const Index together = kAnyWindows ? rows : 1;  // rows whose windows panels may share
     const Panels panels(together * line);
@@ -163,36 +163,22 @@ class PixelRows final : public PixelWayOf<T> {
       end = std::min(last, s + together_);
       const Index next = end < last ? end : first, after = std::min(last, next + together_);
       const Index width = (after - 1 - next) * kColumns + strips_.width(after - 1);
-      const StripAhead weights(packed + next * kColumns * depth_, width, depth_, parts * (end - s));
+      const StripAhead weights(packed + next * kColumns * depth_, width, depth_, parts);
       for (Index r = 0; r < rows; r += together)
         for (Index p = 0; p < panels.count; ++p) {
           const Index height = panels.height(p), place = panels.first(p);
-          const auto places = windows(from + r * s_.stride.y * row_, place, height, line);
-          T* const to = y + (out + r * s_.out.x + place) * epilogue.pixel;
           // What the next panel reads, which may be in memory; later, weights of the next strips, a
           // part in each of the panels.
           const bool moves = flat_ && p + 1 < panels.count && (s == first || together_ > 1);
-          for (Index own = s; own < end; ++own) {
-            const Ahead<Word> ahead =
-                moves && own == s
-                    ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
-                    : weights.part((r * panels.count + p) * (end - s) + own - s);
-            multiply(own, height, places, packed, tile, ahead, to, epilogue);
-          }
+          const Ahead<Word> ahead =
+              moves ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
+                    : weights.part(r * panels.count + p);
+          products.multiply(s, end, height,
+                            windows(from + r * s_.stride.y * row_, place, height, line), ahead,
+                            y + (out + r * s_.out.x + place) * epilogue.pixel);
         }
     }
     if (epilogue.streams) end_streams();
-  }
-
-  // The outputs of a strip for a panel of `height` windows; all of the first one's begin at `y`.
-  void multiply(Index strip, Index height, const PanelWindows<Word>& windows, const Word* packed,
-                float* tile, const Ahead<Word>& ahead, T* y, const EpilogueOf<T>& epilogue) const {
-    const Index first = strip * kColumns;
-    if (!epilogue.streams)
-      for (Index i = 0; i < height; ++i) __builtin_prefetch(y + i * epilogue.pixel + first, 1);
-    const PixelPanel<T> results(epilogue, first, strips_.columns(strip));
-    results.multiply(height, strips_.width(strip), pieces_, windows, packed + first * depth_, tile,
-                     ahead, y + first);
   }
 
   // Windows from place `first` on, in rows of `line`.

@@ -112,9 +112,12 @@ inline void put_small_pixels(const std::array<Vec, 4>& v, Index count, Index pix
     const __m512 dense = _mm512_maskz_compress_ps(values, reinterpret_cast<__m512>(some));
     _mm512_mask_storeu_ps(to, first_lanes(here * pixel), dense);
 #else
-    float apart[kLanes];
-    store(apart, some);
-    for (Index p = 0; p < here; ++p) std::copy_n(apart + 4 * p, pixel, to + p * pixel);
+    // Four values are stored for a pixel that has a next one, which replaces those that are its own.
+    const __m256 lanes = reinterpret_cast<__m256>(some);
+    const __m128 four[kPixels] = {_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1)};
+    for (Index p = 0; p < here; ++p)
+      if (kPixels * i + p + 1 < count) _mm_storeu_ps(to + p * pixel, four[p]);
+      else store_some(to + p * pixel, (Vec)_mm256_castps128_ps256(four[p]), pixel);
 #endif
   }
 }

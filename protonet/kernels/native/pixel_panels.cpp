@@ -47,73 +47,86 @@ struct Rows {
 #endif
 };
 
-// What a panel multiplies, for R windows and V vectors.
+// Strips of V vectors each, for R windows.
 template <Index R, Index V, bool kPlain, class T, class Word>
-WITH_BF16 void multiply_pixel_tile(const std::vector<PixelPiece>& pieces,
-                                   const PanelWindows<Word>& windows, const Word* b, float* tile,
-                                   const Ahead<Word>& ahead, const PixelPanel<T>& results, T* y) {
-  Vec* to = reinterpret_cast<Vec*>(tile);
+WITH_BF16 void multiply_strips(const PixelStrips<T>& of, Index strip, Index last,
+                               const PanelWindows<Word>& windows, const Ahead<Word>& ahead, T* y) {
+  const PixelPiece* const end = of.pieces.data() + of.pieces.size();
   const Word* next = ahead.first;
-  const Index step = ahead.step;
-  const PixelPiece* piece = pieces.data();
-  const PixelPiece* const end = piece + pieces.size();
-  for (bool go_on = false;; go_on = true) {
-    Vec sums[R][V];
-    for (Index r = 0; r < R; ++r)
-      for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
-    do {
-      Rows<R, Word> rows(windows, piece->offset);
-      for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
-        __builtin_prefetch(std::exchange(next, next + step));
-        Vec columns[V];
-#pragma GCC unroll 4
-        for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
-#pragma GCC unroll 16
-        for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-          for (Index v = 0; v < V; ++v)
-            add_product(sums[r][v], rows.of(r), columns[v]);
-        }
-        rows.next();
-      }
-    } while (!(piece++)->ends);
-    if (go_on) {
-#pragma GCC unroll 16
+  const Word* b = of.packed + strip * kColumns * of.depth;
+  for (Index step = ahead.step; strip < last; ++strip, step = 0) {
+    const PixelPanel<T> results(of.epilogue, strip * kColumns, of.strips.columns(strip));
+    T* const to = y + strip * kColumns;
+    if (!of.epilogue.streams)
+      for (Index r = 0; r < R; ++r) __builtin_prefetch(to + r * of.epilogue.pixel, 1);
+    Vec all[R][V];  // the sums of all but the last chunk
+    const PixelPiece* piece = of.pieces.data();
+    for (bool go_on = false; piece != end; go_on = true) {
+      Vec sums[R][V];
       for (Index r = 0; r < R; ++r)
+        for (Index v = 0; v < V; ++v) sums[r][v] = Vec{};
+      do {
+        Rows<R, Word> rows(windows, piece->offset);
+        for (Index k = piece->count; k > 0; --k, b += V * kLanes) {
+          __builtin_prefetch(std::exchange(next, next + step));
+          Vec columns[V];
 #pragma GCC unroll 4
-        for (Index v = 0; v < V; ++v) sums[r][v] = to[r * V + v] + sums[r][v];
-    }
-    if (piece == end) return results.template put<R, V, kPlain>(sums, y);
+          for (Index v = 0; v < V; ++v) columns[v] = reinterpret_cast<const Vec*>(b)[v];
 #pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r)
+          for (Index r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) to[r * V + v] = sums[r][v];
+            for (Index v = 0; v < V; ++v) add_product(sums[r][v], rows.of(r), columns[v]);
+          }
+          rows.next();
+        }
+      } while (!(piece++)->ends);
+      if (go_on) {
+#pragma GCC unroll 16
+        for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+          for (Index v = 0; v < V; ++v) sums[r][v] = all[r][v] + sums[r][v];
+      }
+      if (piece == end) {
+        results.template put<R, V, kPlain>(sums, to);
+      } else {
+#pragma GCC unroll 16
+        for (Index r = 0; r < R; ++r)
+#pragma GCC unroll 4
+          for (Index v = 0; v < V; ++v) all[r][v] = sums[r][v];
+      }
+    }
   }
 }
 
 }  // namespace
 
 template <class T>
-void PixelPanel<T>::multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
-                             const PanelWindows<Word>& windows, const Word* b, float* tile,
-                             const Ahead<Word>& ahead, T* y) const {
-  const PixelPanel& results = *this;
-  const bool plain = is_plain(width);
-  with_rows(rows, [=, &pieces, &windows, &ahead, &results](auto r) {
-    if (width == kColumns && plain)
-      multiply_pixel_tile<r, kVectors, true>(pieces, windows, b, tile, ahead, results, y);
-    else if (width == kColumns)
-      multiply_pixel_tile<r, kVectors, false>(pieces, windows, b, tile, ahead, results, y);
-    else if (plain)
-      multiply_pixel_tile<r, kVectors / 2, true>(pieces, windows, b, tile, ahead, results, y);
+void PixelStrips<T>::multiply(Index first, Index last, Index rows,
+                              const PanelWindows<Word>& windows, const Ahead<Word>& ahead,
+                              T* y) const {
+  const PixelStrips& own = *this;
+  const Index whole = std::min(last, strips.count / kColumns);
+  const bool plain = epilogue.addend == nullptr && !epilogue.streams;
+  with_rows(rows, [=, &own, &windows, &ahead](auto r) {
+    if (first < whole && plain)
+      multiply_strips<r, kVectors, true>(own, first, whole, windows, ahead, y);
+    else if (first < whole)
+      multiply_strips<r, kVectors, false>(own, first, whole, windows, ahead, y);
+    if (whole == last) return;
+    const Ahead<Word> rest = first < whole ? Ahead<Word>{ahead.first, 0} : ahead;
+    const Index width = strips.width(whole);
+    if (width == kColumns)
+      multiply_strips<r, kVectors, false>(own, whole, last, windows, rest, y);
+    else if (plain && strips.columns(whole) == width)
+      multiply_strips<r, kVectors / 2, true>(own, whole, last, windows, rest, y);
     else
-      multiply_pixel_tile<r, kVectors / 2, false>(pieces, windows, b, tile, ahead, results, y);
+      multiply_strips<r, kVectors / 2, false>(own, whole, last, windows, rest, y);
   });
 }
 
-template class PixelPanel<float>;
+template struct PixelStrips<float>;
 #if defined(__AVX512F__)
-template class PixelPanel<Bf16>;
+template struct PixelStrips<Bf16>;
 #endif
 
 #endif

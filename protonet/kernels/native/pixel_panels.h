@@ -95,18 +95,29 @@ class PixelPanel {
     }
   }
 
-  // What lies under `rows` windows times packed weights of `width` outputs, kColumns or half of that;
-  // the results begin at `y`. The sums of all but the last chunk are in `tile`.
-  void multiply(Index rows, Index width, const std::vector<PixelPiece>& pieces,
-                const PanelWindows<Word>& windows, const Word* b, float* tile,
-                const Ahead<Word>& ahead, T* y) const;
-
  private:
   Index lanes(Index v) const { return std::clamp<Index>(count_ - v * kLanes, 0, kLanes); }
 
   const EpilogueOf<T>& epilogue_;
   Index count_;
   Vec factor_[kVectors], bias_[kVectors];
+};
+
+// Products of panels of windows with strips of packed weights.
+template <class T>
+struct PixelStrips {
+  using Word = typename Operand<T>::Word;
+
+  const std::vector<PixelPiece>& pieces;
+  Index depth;
+  Strips strips;
+  const Word* packed;
+  const EpilogueOf<T>& epilogue;
+
+  // The outputs of strips [first, last) for a panel of `rows` windows; all outputs of the first
+  // window begin at `y`. What is ahead is loaded while those of the first strip are summed.
+  void multiply(Index first, Index last, Index rows, const PanelWindows<Word>& windows,
+                const Ahead<Word>& ahead, T* y) const;
 };
 
 #endif
