@@ -59,6 +59,10 @@ WITH_BF16 void multiply_strips(const PixelStrips<T>& of, Index strip, Index last
     T* const to = y + strip * kColumns;
     if (!of.epilogue.streams)
       for (Index r = 0; r < R; ++r) __builtin_prefetch(to + r * of.epilogue.pixel, 1);
+    if (!kPlain && of.epilogue.addend != nullptr) {
+      const T* const other = of.epilogue.addend + (to - of.epilogue.results);
+      for (Index r = 0; r < R; ++r) __builtin_prefetch(other + r * of.epilogue.pixel);
+    }
     Vec all[R][V];  // the sums of all but the last chunk
     const PixelPiece* piece = of.pieces.data();
     for (bool go_on = false; piece != end; go_on = true) {
