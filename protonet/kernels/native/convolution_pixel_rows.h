@@ -34,7 +34,7 @@ class PixelRows final : public PixelWayOf<T> {
   PixelRows(const ConvolutionShape& s, bool planes)
       : s_(s), planes_(planes), strips_(s.group_outputs()),
         words_((s.group_channels() + kValues - 1) / kValues), depth_(s.taps() * words_),
-        together_(std::max<Index>(1, kStaying / (depth_ * kColumns))),
+        group_(std::max<Index>(1, kGroup / (depth_ * kColumns))),
         flat_(s.has_single_places() && !planes) {
     const bool collides = s.stride.x * s.channels % (kApart * kValues) == 0;
     const bool odd = s.group_channels() % kValues != 0;
@@ -94,8 +94,8 @@ class PixelRows final : public PixelWayOf<T> {
   // Words apart at which a panel of windows would fall into too few lines of the L1 cache.
   static constexpr Index kApart = kRows > 8 ? 512 : 1024;
 
-  // Strips whose weights stay in the L1 cache while panels of windows pass.
-  static constexpr Index kStaying = kAnyWindows ? 1 << 12 : 0;
+  // Weights of a group of strips, which stay in the L1 cache while panels pass.
+  static constexpr Index kGroup = kAnyWindows ? 1 << 12 : 0;
 
   static const Word* words_of(const T* x) { return reinterpret_cast<const Word*>(x); }
 
@@ -160,8 +160,8 @@ class PixelRows final : public PixelWayOf<T> {
     const Index parts = rows / together * panels.count;
     const Index out = flat_ ? block.first : block.image * s_.places() + block.first * s_.out.x;
     for (Index s = first, end; s < last; s = end) {
-      end = std::min(last, s + together_);
-      const Index next = end < last ? end : first, after = std::min(last, next + together_);
+      end = std::min(last, s + group_);
+      const Index next = end < last ? end : first, after = std::min(last, next + group_);
       const Index width = (after - 1 - next) * kColumns + strips_.width(after - 1);
       const StripAhead weights(packed + next * kColumns * depth_, width, depth_, parts);
       for (Index r = 0; r < rows; r += together)
@@ -169,7 +169,7 @@ class PixelRows final : public PixelWayOf<T> {
           const Index height = panels.height(p), place = panels.first(p);
           // What the next panel reads, which may be in memory; later, weights of the next strips, a
           // part in each of the panels.
-          const bool moves = flat_ && p + 1 < panels.count && (s == first || together_ > 1);
+          const bool moves = flat_ && p + 1 < panels.count && (s == first || group_ > 1);
           const Ahead<Word> ahead =
               moves ? Ahead<Word>{from + (place + height) * pixel_, panels.height(p + 1)}
                     : weights.part(r * panels.count + p);
@@ -258,7 +258,7 @@ class PixelRows final : public PixelWayOf<T> {
   bool planes_;
   Strips strips_;
   Index words_, depth_;   // of a tap, and of all
-  Index together_;        // strips that each panel meets before the next one does
+  Index group_;           // strips that a panel meets before the next one does
   bool flat_;             // windows are single pixels, one after the other
   bool copies_ = false;   // windows are read from copies
   Index pixel_ = 0, row_ = 0;  // words from pixel to pixel and from row to row, as windows read them
