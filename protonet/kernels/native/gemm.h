@@ -120,8 +120,8 @@ void with_rows(Index rows, Body&& body) {
 // The same as multiply_tile for `rows` rows and `columns` columns, kColumns or half of that.
 template <bool kAhead = false>
 void multiply_panels(Index rows, Index columns, Index depth, const float* a, const float* b,
-                     float* tile, bool go_on, Ahead<float> ahead = {}) {
-  with_rows(rows, [=](auto r) {
+                     float* tile, bool go_on, const Ahead<float>& ahead = {}) {
+  with_rows(rows, [=, &ahead](auto r) {
     const PackedRows<r> own{a};
     if (columns == kColumns) multiply_tile<r, kVectors, kAhead>(depth, own, b, tile, go_on, ahead);
     else multiply_tile<r, kVectors / 2, kAhead>(depth, own, b, tile, go_on, ahead);

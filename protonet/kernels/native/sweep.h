@@ -41,33 +41,21 @@ class Tail {
 
  private:
   __mmask16 lanes_;
-#elif defined(__AVX2__)
-  explicit Tail(Index n)
-      : lanes_(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
-                                  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))), count_(n) {}
-  Vec load(const float* p) const { return load_some(p, count_); }
-  void store(float* p, Vec v) const { store_some(p, v, count_); }
-  Vec load(const Bf16* p) const { return load_some(p, count_); }
-  void store(Bf16* p, Vec v) const { store_some(p, v, count_); }
-  Vec keep(Vec v) const { return (Vec)_mm256_and_ps((__m256)v, _mm256_castsi256_ps(lanes_)); }
-
- private:
-  __m256i lanes_;
-  Index count_;
 #else
-  explicit Tail(Index n) : lanes_(n) {}
+  explicit Tail(Index n) : lanes_(among_first(n)), count_(n) {}
   template <class T>
   Vec load(const T* p) const {
-    return load_some(p, lanes_);
+    return load_some(p, count_);
   }
   template <class T>
   void store(T* p, Vec v) const {
-    store_some(p, v, lanes_);
+    store_some(p, v, count_);
   }
-  Vec keep(Vec v) const { return load_some(reinterpret_cast<const float*>(&v), lanes_); }
+  Vec keep(Vec v) const { return lanes_ ? v : Vec{}; }
 
  private:
-  Index lanes_;
+  Mask lanes_;
+  Index count_;
 #endif
 };
 

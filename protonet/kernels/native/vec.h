@@ -102,11 +102,11 @@ inline void store_some(float* p, Vec v, Index n) {
 #else
 inline Vec load_some(const float* p, Index n) {
   Vec v{};
-  for (Index i = 0; i < n; ++i) v[i] = p[i];
+  for (Index i = 0; i < n && i < kLanes; ++i) v[i] = p[i];
   return v;
 }
 inline void store_some(float* p, Vec v, Index n) {
-  for (Index i = 0; i < n; ++i) p[i] = v[i];
+  for (Index i = 0; i < n && i < kLanes; ++i) p[i] = v[i];
 }
 #endif
 
@@ -122,7 +122,7 @@ inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 #endif
 
-// The same for many loads and stores.
+// Loads and stores of the first n lanes, many of the same n.
 #if defined(__AVX512F__)
 struct FirstLanes {
   explicit FirstLanes(Index n) : some(first_lanes(n)), count(n) {}
