@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import re
 import select
@@ -25,7 +26,9 @@ from protonet.ranks.mpi import MISSING
 
 _PR_SET_PDEATHSIG = 1
 SIGNS = "PROTONET_RANKS"
-"""Variable with the folder in which ranks that `launch` starts leave their process numbers."""
+"""Variable with the folder of a pipe for each rank that `launch` starts."""
+_LATE = 200
+"""A file's number above those that mpiexec gives its ranks."""
 
 _MORE_THAN_CORES: Mapping[str, str] = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -43,9 +46,17 @@ class Ended:
 
 
 def leave_sign(rank: int) -> None:
-    """Tell a launcher that waits for it which rank this process is."""
-    if folder := os.environ.get(SIGNS):
-        (Path(folder) / str(os.getpid())).write_text(str(rank), encoding="ascii")
+    """Tell a launcher that waits for it the number of this process, and when it ends."""
+    folder = os.environ.get(SIGNS)
+    if folder is None:
+        return
+    with suppress(OSError):  # the launcher has ended, and mpiexec ends this process
+        sign = os.open(Path(folder) / str(rank), os.O_WRONLY | os.O_NONBLOCK)
+        os.write(sign, str(os.getpid()).encode())
+        # Open until the end. Linux closes the files of a process that was killed from the last to
+        # the first: mpiexec's connection, at which it ends the other ranks, must come later.
+        fcntl.fcntl(sign, fcntl.F_DUPFD_CLOEXEC, _LATE)
+        os.close(sign)
 
 
 def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> Ended:
@@ -61,23 +72,23 @@ def launch(count: int, arguments: Sequence[str], remedy: str = RESUMABLE) -> End
         raise UsageError(MISSING)
     command = [mpiexec, "-n", str(count), sys.executable, *arguments]
     is_open = b"Open MPI" in subprocess.run([mpiexec, "--version"], capture_output=True).stdout
-    with tempfile.TemporaryDirectory(prefix="protonet-ranks-") as signs:
-        with (
-            # A session of its own: Ctrl-C reaches this process, which passes it on.
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                preexec_fn=end_with_parent if sys.platform == "linux" else None,
-                env={**_MORE_THAN_CORES, **os.environ, **_terminal(), SIGNS: signs},
-            ) as process,
-            _Watch(Path(signs), count) as watch,
-            passing_on(partial(watch.send, process)),
-        ):
-            told = _Launcher(process, is_open=is_open).told()
-            code = process.wait()
-        return _ended(code, told, watch, remedy)
+    with (
+        tempfile.TemporaryDirectory(prefix="protonet-ranks-") as signs,
+        _Watch(Path(signs), count) as watch,
+        # A session of its own: Ctrl-C reaches this process, which passes it on.
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
+            env={**_MORE_THAN_CORES, **os.environ, **_terminal(), SIGNS: signs},
+        ) as process,
+        passing_on(partial(watch.send, process)),
+    ):
+        told = _Launcher(process, is_open=is_open).told()
+        code = process.wait()
+    return _ended(code, told, watch, remedy)
 
 
 def _terminal() -> Mapping[str, str]:
@@ -167,12 +178,20 @@ class _Launcher:
 
 
 class _Watch:
-    """Watches which rank ends first: mpiexec kills the others, and names any of them."""
+    """Watches which rank ends first: mpiexec kills the others, and names any of them.
+
+    Each rank holds a pipe open. Process descriptors would come in another order, for they tell of a
+    process once all of it is gone, and mpiexec ends the other ranks before that.
+    """
 
     def __init__(self, signs: Path, count: int) -> None:
-        self.first: int | None = None
-        self._signs, self._count = signs, count
-        self._over = threading.Event()
+        self._first: int | None = None
+        self._pids: list[int | None] = [None] * count
+        paths = [signs / str(rank) for rank in range(count)]
+        for path in paths:
+            os.mkfifo(path)
+        self._pipes = [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in paths]
+        self._over, self._end = os.pipe()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
@@ -180,54 +199,46 @@ class _Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        os.close(self._end)
         self._thread.join()
+        self._known()
+        for each in (*self._pipes, self._over):
+            os.close(each)
 
     def send(self, launcher: subprocess.Popen[bytes], number: int) -> None:
         """Send a signal to all ranks, for not every mpiexec passes it on; before they are known,
         to that.
         """
-        ranks = [int(sign.name) for sign in self._signs.iterdir()]
-        if len(ranks) < self._count:
+        if not self._known():
             launcher.send_signal(number)
             return
-        for pid in ranks:
+        for pid in filter(None, self._pids):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def rank_of(self, pid: int) -> str:
-        """The rank of a process; "?" if it ended before it told."""
-        with suppress(OSError):
-            return (self._signs / str(pid)).read_text(encoding="ascii") or "?"
-        return "?"
+    def first(self, told: int) -> tuple[str, int]:
+        """Rank and process that ended first; of the process that mpiexec tells of if one ended
+        before it left its sign, with "?" for that.
+        """
+        if self._first is not None and None not in self._pids:
+            return str(self._first), self._pids[self._first] or told
+        return str(self._pids.index(told)) if told in self._pids else "?", told
+
+    def _known(self) -> bool:
+        """Read the numbers of the processes; whether all are known."""
+        for rank, pipe in enumerate(self._pipes):
+            if self._pids[rank] is None:
+                with suppress(BlockingIOError):  # nothing has come
+                    self._pids[rank] = int(os.read(pipe, 32) or 0) or None
+        return None not in self._pids
 
     def _watch(self) -> None:
-        pids: dict[int, int] = {}
-        try:
-            # Its events come in the order in which ranks ended, however late this thread looks.
-            with select.epoll() as events:
-                while self.first is None:
-                    over = self._over.is_set()
-                    if len(pids) < self._count:
-                        self._register(events, pids)
-                    ended = events.poll(0 if over else 0.05, maxevents=1)
-                    self.first = pids[ended[0][0]] if ended else None
-                    if over:
-                        return
-        except (OSError, AttributeError):  # it has ended already; no Linux
-            return
-        finally:
-            for descriptor in pids:
-                os.close(descriptor)
-
-    def _register(self, events: select.epoll, pids: dict[int, int]) -> None:
-        """Watch the ranks which have left their sign meanwhile."""
-        for sign in self._signs.iterdir():
-            pid = int(sign.name)
-            if pid not in pids.values() and sign.stat().st_size:
-                descriptor = os.pidfd_open(pid)
-                pids[descriptor] = pid
-                events.register(descriptor, select.EPOLLIN)
+        with suppress(AttributeError), select.epoll() as events:  # there is none but on Linux
+            for each in (*self._pipes, self._over):
+                events.register(each, select.EPOLLHUP)
+            # They come in the order in which the ends happened, however late this thread looks.
+            ended = events.poll(maxevents=1)[0][0]
+            self._first = self._pipes.index(ended) if ended in self._pipes else None
 
 
 _KILLS = (
@@ -253,9 +264,9 @@ def _ended(code: int, told: bytes, watch: _Watch, remedy: str) -> Ended:
                 sys.stderr.write(each.decode(errors="replace").strip() + "\n")
         return Ended(code)
     host, number = dead["host"].decode(), int(dead["signal"])
-    pid = int(dead["pid"]) if watch.first is None else watch.first
+    rank, pid = watch.first(int(dead["pid"]))
     return Ended(
         DeviceError.exit_code,
-        f"rank {watch.rank_of(pid)} on {host} (process {pid}) was ended by "
+        f"rank {rank} on {host} (process {pid}) was ended by "
         f"{signal.Signals(number).name}; {remedy}",
     )

@@ -156,7 +156,7 @@ def test_a_killed_rank_ends_all(stuck: subprocess.Popen[str], folder: Path) -> N
     assert told == (
         f"error: rank 1 on {os.uname().nodename} (process {ranks[1]}) was ended by SIGKILL; all "
         "ranks were stopped: the same command does what is left\n"
-    )
+    ), told
     go_on(folder)
 
 

@@ -59,11 +59,10 @@ os.write(1, f"{shows_bars(console())} {console().width}\\n".encode())
 
 
 def test_a_kill_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    """Which rank it was is known once the launcher has seen it: tests/cli/test_ranks.py."""
     end = "if ranks.rank == 1: os.kill(os.getpid(), signal.SIGKILL)\nranks.gather(0)"
     ended = launch(2, ["-c", PROGRAM % end])
     assert ended.code == DeviceError.exit_code
-    where = rf"rank [01?] on {os.uname().nodename} \(process \d+\)"
+    where = rf"rank 1 on {os.uname().nodename} \(process \d+\)"
     assert re.match(f"{where} was ended by SIGKILL; all ranks were stopped", ended.message)
     assert capfd.readouterr().err == ""
 
@@ -77,11 +76,24 @@ def test_without_mpiexec_the_extra_is_named(
         launch(2, [])
 
 
+def test_a_kill_before_all_signs_is_told_by_mpiexec(capfd: pytest.CaptureFixture[str]) -> None:
+    """The rank that left its sign ends later, and is not taken for the one that was killed."""
+    early = "if ranks.rank == 1: os.kill(os.getpid(), signal.SIGKILL)\nleave_sign(ranks.rank)"
+    ended = launch(2, ["-c", PROGRAM.replace("leave_sign(ranks.rank)", early) % ""])
+    where = rf"rank [0?] on {os.uname().nodename} \(process \d+\)"
+    assert re.match(f"{where} was ended by SIGKILL; all ranks were stopped", ended.message)
+    assert capfd.readouterr().err == ""
+
+
 def test_signs_are_left_for_a_launcher_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("PROTONET_RANKS", raising=False)
     leave_sign(0)
+    os.mkfifo(tmp_path / "2")
+    launcher = os.open(tmp_path / "2", os.O_RDONLY | os.O_NONBLOCK)
     monkeypatch.setenv("PROTONET_RANKS", str(tmp_path))
     leave_sign(2)
-    assert (tmp_path / str(os.getpid())).read_text() == "2"
+    assert os.read(launcher, 100) == str(os.getpid()).encode()
+    os.close(launcher)
+    leave_sign(2)  # it has ended
