@@ -11,8 +11,8 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from protonet.data.boxes import Objects
-from protonet.errors import DataError, FormatError
-from protonet.formats.atomic import write_atomic
+from protonet.data.set_file import write_file
+from protonet.errors import DataError
 from protonet.proto.caffe_pb2 import AnnotatedDatum, Datum, LabelMap
 
 BACKGROUND = ("none_of_the_above", "background")
@@ -90,15 +90,3 @@ def write_label_map(folder: Path, classes: LabelMap) -> None:
     """
     text = text_format.MessageToString(classes, as_utf8=True)
     write_file(folder / LABEL_MAP, text.encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file of a data set.
-
-    Raises:
-        DataError: when it cannot be written.
-    """
-    try:
-        write_atomic(path, content)
-    except FormatError as error:
-        raise DataError(str(error)) from error

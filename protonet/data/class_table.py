@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.annotate import write_file
+from protonet.data.set_file import write_file
 from protonet.errors import DataError, UsageError
 
 CLASS_TABLE = "class_table.csv"

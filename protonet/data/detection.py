@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from protonet.data.allowed import AllowedFolders
-from protonet.data.annotate import write_file, write_label_map
+from protonet.data.annotate import write_label_map
 from protonet.data.box_table import read_box_table
 from protonet.data.coco_set import is_coco, read_coco
 from protonet.data.create import Progress
@@ -20,6 +20,7 @@ from protonet.data.detection_set import AnnotatedFile, DetectionSet, Division, P
 from protonet.data.kitti_set import is_kitti, read_kitti
 from protonet.data.record_format import RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
+from protonet.data.set_file import write_file
 from protonet.data.voc_set import is_voc, read_voc
 from protonet.errors import UsageError
 from protonet.ranks.pool import IN_TURN, Pool

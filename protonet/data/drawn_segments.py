@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from protonet.data.annotate import write_file
 from protonet.data.class_table import ClassTable, write_class_table
 from protonet.data.create import Progress, write_mean
 from protonet.data.datum import encode_image, make_datum
 from protonet.data.label_pictures import label_picture
 from protonet.data.resumable import Settings, resumable_output
+from protonet.data.set_file import write_file
 from protonet.data.shapes import (
     SHAPES,
     TEST_IMAGES,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protonet.data.allowed import AllowedFolders
-from protonet.data.annotate import write_file
 from protonet.data.convert import convert_images
 from protonet.data.create import Progress, write_mean
 from protonet.data.file_list import numbered_lines
 from protonet.data.image_list import ImageList
 from protonet.data.record_format import ListedFile, RecordFormat
 from protonet.data.resumable import ResumableOutput, Settings, refuse_existing, resumable_output
+from protonet.data.set_file import write_file
 from protonet.errors import DataError
 from protonet.ranks.pool import IN_TURN, Pool
 

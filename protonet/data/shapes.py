@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protonet.data.annotate import annotated_datum, make_label_map, write_file, write_label_map
+from protonet.data.annotate import annotated_datum, make_label_map, write_label_map
 from protonet.data.boxes import Objects
 from protonet.data.create import Progress
 from protonet.data.datum import encode_image, make_datum
 from protonet.data.detectnet_labels import label_record
 from protonet.data.resumable import Settings, resumable_output
+from protonet.data.set_file import write_file
 from protonet.data.writer import DatabaseWriter
 from protonet.errors import UsageError
 

@@ -12,8 +12,6 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from google.protobuf import text_format
-
 from protonet.errors import DamagedTextError, Mistake, NetworkError
 from protonet.graph.planning import find_apart
 from protonet.proto.caffe_pb2 import NetParameter
@@ -70,6 +68,8 @@ class _Remains:
 
     def mistakes(self, given: Collection[str]) -> list[Mistake]:
         """The mistakes of layers; ``given`` are blobs that no layer needs to make."""
+        from google.protobuf import text_format  # for texts with mistakes
+
         try:
             net = text_format.Parse(as_python_reads(self._text).text, NetParameter())
             definition = upgrade(NetDefinition.of(net, self._source))

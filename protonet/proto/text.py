@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from protonet.errors import DamagedTextError, Mistake, NetworkError
@@ -13,6 +12,7 @@ from protonet.proto import braces
 from protonet.proto.caffe_pb2 import NetParameter, SolverParameter
 from protonet.proto.lexical import Reading, as_python_reads, place_of
 from protonet.proto.paths import path_findings
+from protonet.proto.plain import parse_plain
 from protonet.proto.source import SIZE_LIMIT, NetDefinition, Source, Where
 from protonet.proto.upgrade import upgrade, upgrade_solver
 
@@ -46,13 +46,25 @@ _IS_LUA = (
 def parse(source: Source, kind: type[M]) -> M:
     """Parse a text as a message.
 
-    Protobuf's parser reads correct texts fast; if it refuses one, the grammar finds all mistakes.
-
     Raises:
         NetworkError: with all mistakes, in text order.
     """
     if len(source.text) > SIZE_LIMIT:
         raise NetworkError([Mistake(f"longer than {SIZE_LIMIT >> 20} MiB", source.name)])
+    parsed = parse_plain(source.text, kind, DEPTH_LIMIT) or _parse_any(source, kind)
+    if "\\" in source.text:
+        mistakes = [source.mistake(*finding) for finding in path_findings(parsed)]
+        if mistakes:
+            raise DamagedTextError(mistakes)
+    return parsed
+
+
+def _parse_any(source: Source, kind: type[M]) -> M:
+    """Protobuf's parser reads every correct text; where it refuses one, the grammar finds all
+    mistakes.
+    """
+    from google.protobuf import text_format  # half a MiB: for texts that need it
+
     nested = braces.too_deep(source.text, DEPTH_LIMIT)
     if nested is not None:
         message = f"this brace is inside {DEPTH_LIMIT} others; texts nest no deeper"
@@ -66,10 +78,6 @@ def parse(source: Source, kind: type[M]) -> M:
         parsed: M = text_format.Parse(reading.text, kind())
     except (text_format.ParseError, RecursionError, ValueError) as error:
         raise _refusal(source, kind, reading, error) from None
-    if "\\" in source.text:
-        mistakes = [source.mistake(*finding) for finding in path_findings(parsed)]
-        if mistakes:
-            raise DamagedTextError(mistakes)
     return parsed
 
 
@@ -93,6 +101,8 @@ def _is_of(reading: Reading, kind: type[Message] | None) -> bool:
     """Whether the text is a valid message of another type."""
     if kind is None or reading.refused:
         return False
+    from google.protobuf import text_format
+
     try:
         text_format.Parse(reading.text, kind())
     except (text_format.ParseError, RecursionError, ValueError):
@@ -165,5 +175,7 @@ def read_solver(source: Source) -> SolverParameter:
 
 def write_text(message: Message) -> str:
     """A message as prototxt; numbers in their shortest form."""
+    from google.protobuf import text_format
+
     text: str = text_format.MessageToString(message)
     return text

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from google.protobuf import text_format
-
 from protonet.blob import Shape
 from protonet.device import Device
 from protonet.errors import NetworkError, UsageError
 from protonet.jobs.inference.classification import Preprocessing
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.layers.base import shape_text
-from protonet.proto.text import Source
+from protonet.proto.text import Source, write_text
 from protonet.torch7.deployed import DeployedModel, UnknownShapeError, open_deployed
 
 RGB = (0, 1, 2)
@@ -44,7 +42,7 @@ def open_torch_model(
     if how.channel_swap is None:
         how = replace(how, channel_swap=RGB)
     predictor = ImagePredictor(
-        Source(str(path), text_format.MessageToString(model.definition.net)),
+        Source(str(path), write_text(model.definition.net)),
         model.weights(),
         how.transformer((channels, height, width)),
         device,

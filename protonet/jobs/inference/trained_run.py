@@ -7,17 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
-
 from protonet.data.transform import Transformer, load_mean
 from protonet.device import Device
-from protonet.errors import FormatError, UsageError
+from protonet.errors import FormatError, NetworkError, UsageError
 from protonet.jobs.inference.digits_model import open_digits_model
 from protonet.jobs.inference.predictor import ImagePredictor
 from protonet.jobs.run.archive import holds_model, unpacked
 from protonet.jobs.run.directory import RunDirectory
 from protonet.proto.caffe_pb2 import TEST, TransformationParameter
-from protonet.proto.text import Source
+from protonet.proto.text import Source, parse
 
 
 class Predictor(ImagePredictor):
@@ -134,7 +132,6 @@ def choose_snapshot(run: RunDirectory, which: int | str) -> int:
 def _transform_of(run: RunDirectory, text: str) -> TransformationParameter:
     """The transform_param of training."""
     try:
-        found: TransformationParameter = text_format.Parse(text, TransformationParameter())
-    except text_format.ParseError as error:
-        raise FormatError(f"{run.info}: damaged: transform: {error}") from error
-    return found
+        return parse(Source("transform", text), TransformationParameter)
+    except NetworkError as error:
+        raise FormatError(f"{run.info}: damaged: {error}") from error
