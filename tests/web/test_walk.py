@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +113,7 @@ def vector_shown(page: Any, blob: str) -> list[float]:
 
 
 def test_a_phone_in_the_dark(browser: Any, tmp_path: Path, pictures: Path) -> None:
-    """Nothing is wider than the screen, and the first paint comes within a second.
-
-    The best of a minute, for other tests keep the machine busy: the form of a new model takes 0.4
-    to 0.9 s alone, and six tries beside others were between 1.06 and 1.63.
-    """
+    """Nothing is wider than the screen. How soon it is painted: ``benchmarks/page_paint.py``."""
     with served(tmp_path / "work") as (address, _):
         walker = Walker(browser, address, pictures, color_scheme="dark")
         walker.page.set_viewport_size({"width": 390, "height": 800})
@@ -128,19 +123,7 @@ def test_a_phone_in_the_dark(browser: Any, tmp_path: Path, pictures: Path) -> No
             walker.page.locator("h1").wait_for()
             wide = walker.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 390, path
-            paints, end = [first_paint(walker)], time.monotonic() + 60
-            while min(paints) >= 1000 and time.monotonic() < end:
-                walker.goto(path)
-                paints.append(first_paint(walker))
-            assert min(paints) < 1000, (path, paints)
         assert walker.page.evaluate("document.body.classList.contains('body--dark')")
         walker.show("phone")
         assert walker.complaints == []
         walker.page.close()
-
-
-def first_paint(walker: Walker) -> float:
-    """Milliseconds from the request of a page to its first words."""
-    painted = "performance.getEntriesByName('first-contentful-paint')"
-    walker.page.wait_for_function(f"{painted}.length > 0")
-    return float(walker.page.evaluate(f"{painted}[0].startTime"))
