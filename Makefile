@@ -81,11 +81,11 @@ tests coverage: export PYTHONDONTWRITEBYTECODE =
 # time unused. Asserts that explain themselves take each worker 15 s to prepare: only tests that
 # failed get them, in a second run.
 tests: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -n 4 --dist worksteal --tb=short --assert=plain || \
+	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --assert=plain || \
 	  { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed --tb=short; false; }
 
 coverage: $(VENV)/stamp-dev
-	$(BIN)/python -m pytest -n 4 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/packages
 	$(BIN)/ruff check

@@ -133,6 +133,12 @@ def test_the_schema_has_no_fields_of_other_kinds() -> None:
         assert not message.is_extendable
 
 
+def test_a_long_text_is_left_to_protobuf() -> None:
+    layer = 'layer { name: "a" type: "ReLU" }\n'
+    assert parse_plain(layer * 7_000, NetParameter, DEPTH) is not None
+    assert parse_plain(layer * 9_000, NetParameter, DEPTH) is None
+
+
 @pytest.mark.parametrize("piece", ["# a ", "#", " ", "layer { ", "'", '"', "name", "1.", "{", "a:"])
 def test_no_text_takes_long(piece: str) -> None:
     began = time.process_time()

@@ -55,8 +55,12 @@ void PixelVectors<T>::add_winograd() {
       Correlation::cycles(static_cast<double>(s_.images) * s_.places(), s_.group_outputs(),
                           s_.group_channels() * s_.taps()) /
       Operand<T>::kValues;
-  const double travel = kTravel * static_cast<double>(x.count) * y.count;
-  if (few_places() || Winograd<F>::packed_cycles(s_.images, x, y) + travel >= direct) return;
+  const Index pairs = x.count * y.count;
+  // As many as fill the L2 cache travel at no cost that counts; not measured with AVX-512.
+  const bool few = kLanes < 16 && winograd::kPlaces * pairs * Index{sizeof(float)} <= kL2Cache;
+  if (few_places() && !few) return;
+  const double travel = few ? 0 : kTravel * static_cast<double>(pairs);
+  if (Winograd<F>::packed_cycles(s_.images, x, y) + travel >= direct) return;
   way_ = std::make_shared<PixelWinograd<T, F>>(s_.images, x, y, s_.pad);
 }
 
