@@ -77,9 +77,9 @@ test: lint tests
 # Programs that tests start read what the first of them compiled, where Python is told to keep none.
 tests coverage: export PYTHONDONTWRITEBYTECODE =
 
-# Four workers on two cores: with three, tests of the page and of processes left a quarter of the
-# time unused. Asserts that explain themselves take each worker 15 s to prepare: only tests that
-# failed get them, in a second run.
+# A third worker computes while tests of the page wait for the browser; with four, tests that wait
+# for an answer in time fail. Asserts that explain themselves take each worker 15 s to prepare: only
+# tests that failed get them, in a second run.
 tests: $(VENV)/stamp-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal --tb=short --assert=plain || \
 	  { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed --tb=short; false; }
