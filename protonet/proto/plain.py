@@ -51,10 +51,9 @@ _READ: dict[int, dict[int, _Read]] = {
 }
 """How values of a type are read, by the group that holds them."""
 
-
 _LONGEST = 2**18
-"""Characters, more than real nets have: what is read is held twice, as fields and as the message,
-and a process whose memory is limited does not survive it where protobuf's parser does.
+"""Characters, more than real nets have. What is read is held twice, as fields and as the message:
+of a long text a process of limited memory is to hold it once.
 """
 _NOT_PLAIN = (LookupError, TypeError, ValueError)
 """Of fields that there are not, and of values of another type or range."""
