@@ -1,28 +1,27 @@
-"""Pages take the server 0.3 s whatever is behind: 10,000 jobs, a million images, long curves."""
+"""Pages answer in 0.3 s whatever is behind: ten thousand jobs, a million images, long curves."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import lmdb
 import pytest
 
 from protonet.proto import caffe_pb2
-from tests.web.browser import ROOT, served
+from tests.web.browser import ROOT, served, wait_for
 from tests.web.conftest import NET, Served
 
 IMAGES = 1_000_000
 PAGES = ("/", "/datasets", "/datasets/new", "/datasets/{dataset}", "/datasets/{dataset}/explore",
          "/models", "/models/new", "/models/new?dataset={dataset}", "/jobs", "/jobs/{training}",
          "/compare?jobs={training}")  # fmt: skip
-BAR = 0.3
-"""Seconds of the processor, which other tests that run at the same time do not take away."""
+BAR, TRIES = 0.3, 8
+"""Seconds, of the best of some tries: other tests run at the same time."""
 
 
 def write_images(path: Path) -> None:
@@ -49,26 +48,17 @@ def lengthen_metrics(path: Path) -> None:
             stream.write(json.dumps({**line, "iteration": number}) + "\n")
 
 
-@dataclass
-class Crowded(Served):
-    """A server with all of that."""
-
-    processor_time: Callable[[], float] = field(kw_only=True)
-
-
 @pytest.fixture(scope="module")
 def crowded(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Crowded]:
+) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("crowded") / "work"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "benchmarks")
-        page_load = importlib.import_module("page_load")
-    page_load.fill(folder, 10_000)
+        importlib.import_module("page_load").fill(folder, 10_000)
     write_images(folder / "images")
-    with served(folder) as (address, process):
-        time = partial(page_load.processor_time, process.pid)
-        made = Crowded(address.rstrip("/"), folder, processor_time=time)
+    with served(folder) as (address, _):
+        made = Served(address.rstrip("/"), folder)
         small = made.call("/api/datasets/gradients", {"name": "small", "count": 20})["id"]
         made.wait(small)
         form = {"name": "long", "network": NET, "dataset": small, "epochs": 1}
@@ -83,12 +73,16 @@ def crowded(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_there_at_once(crowded: Crowded, page: str) -> None:
-    address = crowded.address + page.format(dataset=crowded.dataset, training=crowded.training)
-    seconds = []
-    for _ in range(3):  # the first one fills caches
-        before = crowded.processor_time()
-        with urllib.request.urlopen(address, timeout=60) as answer:
+def test_a_page_is_there_at_once(crowded: Served, page: str) -> None:
+    path = page.format(dataset=crowded.dataset, training=crowded.training)
+    seconds: list[float] = []
+
+    def is_quick() -> bool:
+        began = time.monotonic()
+        with urllib.request.urlopen(crowded.address + path, timeout=60) as answer:
             assert b"protonet" in answer.read()
-        seconds.append(crowded.processor_time() - before)
+        seconds.append(time.monotonic() - began)
+        return seconds[-1] < BAR or len(seconds) == TRIES
+
+    wait_for(is_quick, path)
     assert min(seconds) < BAR, seconds
