@@ -57,12 +57,20 @@ def _flags(processor: dict[str, str]) -> list[str]:
     return processor.get("flags", processor.get("Features", "")).split()
 
 
+def _name(processor: dict[str, str]) -> str:
+    """With its family: virtual machines give many generations of processors one name."""
+    name = processor.get("model name", platform.machine())
+    if "cpu family" not in processor:
+        return name
+    return f"{name} (family {processor['cpu family']}, model {processor['model']})"
+
+
 def describe(setting: Setting) -> list[str]:
     """Processor, its vector instructions, system and versions, a line each; and the GPU."""
     found = _processor()
     flags = _flags(found)
     return [
-        f"{found.get('model name', platform.machine())}, {os.cpu_count()} cores, of which "
+        f"{_name(found)}, {os.cpu_count()} cores, of which "
         f"{len(os.sched_getaffinity(0))} are used; {' '.join(s for s in _SETS if s in flags)}",
         platform.platform(),
         f"Python {platform.python_version()}, "

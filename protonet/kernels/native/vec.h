@@ -69,7 +69,7 @@ inline void store_some(float* p, Vec v, Index n) {
   _mm512_mask_storeu_ps(p, first_lanes(n), reinterpret_cast<__m512>(v));
 }
 #elif defined(__AVX2__)
-// Masks of AVX2 are slow on an AMD EPYC (Zen 3): a load or a store under one takes as long as ten
+// Masks of AVX2 are slow on an AMD EPYC (Zen 1): a load or a store under one takes as long as ten
 // loads or four stores of whole vectors.
 inline Vec load_some(const float* p, Index n) {
   if (n >= kLanes) return load(p);
