@@ -1,5 +1,5 @@
-"""What all tests share: GPU tests are skipped where there is no GPU, long tests begin first, so that
-no worker waits for the last of them, and Ctrl-C reaches the programs that tests start.
+"""What all tests share: GPU tests are skipped where there is no GPU, long tests begin first, so
+that no worker waits for the last of them, and Ctrl-C reaches the programs that tests start.
 """
 
 from __future__ import annotations
