@@ -44,6 +44,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
         dark=None,
         title="protonet",
         language="en-US",
+        tailwind=False,  # a browser would compile it for every page; page.css has what pages use
         binding_refresh_interval=None,  # no page binds values
         reconnect_timeout=AWAY,
         gzip_middleware_factory=CompressedOnce,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import nicegui
+
+import protonet.web.page
 from protonet.web.page.frame import KEPT
 from tests.web.browser import Walker, wait_for
 from tests.web.conftest import Served
@@ -71,3 +75,21 @@ def luminance(color: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_classes_of_layout_have_a_style() -> None:
+    """Those of Tailwind that none of the style sheets has would do nothing."""
+    pages = Path(protonet.web.page.__file__).parent
+    library = Path(nicegui.__file__).parent / "static"
+    sheets = [pages / "static" / "page.css", *library.glob("quasar.*.prod.css"),
+              library / "nicegui.css"]  # fmt: skip
+    styled = {name for sheet in sheets for name in re.findall(r"\.([\w-]+)", sheet.read_text())}
+    used = {
+        name
+        for source in pages.rglob("*.py")
+        for given in re.findall(r'classes\(\s*(?:add=)?f?"([^"]*)"', source.read_text())
+        for name in given.split()
+        if re.match(r"(w|h|gap|items|justify|self|text|q|[mp][trblxy]?|max|min|grow|shrink)-", name)
+    }
+    assert {"w-full", "gap-4", "items-center", "text-bold"} <= used
+    assert used <= styled
