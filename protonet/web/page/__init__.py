@@ -32,8 +32,7 @@ def add_pages(app: FastAPI, site: Site, secret: str) -> None:
     remember_signatures()
     for pages in (home, datasets, models, lists, job, compare):
         pages.add(site)
-    # NiceGUI would store users' choices in the working directory.
-    Storage.path = site.workspace.folder / "choices"
+    Storage.path = site.workspace.folder / "choices"  # of users, else in the working directory
     # The bar on top would have no name, and uploads show their own progress.
     nicegui.config.quasar_config["loadingBar"] = {"skipHijack": True}
     look_after_pages()
