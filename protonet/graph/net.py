@@ -210,10 +210,11 @@ class Net(Runner):
 
     # Shapes.
 
-    def reshape(self, inputs: Mapping[str, Shape]) -> None:
+    def reshape(self, inputs: Mapping[str, Shape], last: int | None = None) -> None:
         """Change the shapes of input blobs, and all shapes that follow from them.
 
-        Parameters keep their values, as do inputs whose shape stays the same.
+        Parameters keep their values, as do inputs whose shape stays the same. Steps behind
+        ``last`` keep their shapes and must not run until all have new ones.
 
         Raises:
             KeyError: for a name that is not an input.
@@ -222,7 +223,7 @@ class Net(Runner):
         wanted = {value: value.shape for value in self.plan.inputs}
         by_name = {value.name: value for value in wanted}
         wanted.update({by_name[name]: tuple(shape) for name, shape in inputs.items()})
-        plan = reshaped(self.plan, self.layers, wanted)
+        plan = reshaped(self.plan, self.layers, wanted, last)
         how = {"gradients": self.gradients, "packed": self.packed}
         check_capacity(plan, self.device, **how, precision=self._precision)
         kept = {
@@ -232,7 +233,7 @@ class Net(Runner):
             if step.layer.traits.persistent_tops and wanted.get(value, value.shape) == value.shape
         }
         self.plan = plan
-        self._allocate(again=True)
+        self._allocate(last, again=True)
         for value, host in kept.items():
             self.device.put(host, self._arrays.data[value])
 
@@ -252,7 +253,7 @@ class Net(Runner):
                 self.params.setdefault(layer.name, layer.params)
         return store
 
-    def _allocate(self, *, again: bool = False) -> None:
+    def _allocate(self, last: int | None = None, *, again: bool = False) -> None:
         """Allocate the arrays for the current shapes and the layers' scratch; prepare the calls."""
         plan, device = self.plan, self.device
         types = choose_types(plan, device, self.dtype, self._precision)
@@ -272,7 +273,7 @@ class Net(Runner):
         with device.out_of_memory(f"net '{plan.name}' needs {size >> 20} MiB for its blobs"):
             self._arrays = Arrays(self.layout, device, self._lent)
             self._show_params()
-            build_layers(plan, self.layers, self._arrays.data, again=again)
+            build_layers(plan, self.layers, self._arrays.data, last, again=again)
         self._prepare()
 
     def _forget_weights(self) -> None:

@@ -77,13 +77,21 @@ def loss_scale_of(device: Device, precision: Any) -> Array | None:
 
 
 def build_layers(
-    plan: Plan, layers: Sequence[Layer], data: Mapping[Value, Array], *, again: bool
+    plan: Plan,
+    layers: Sequence[Layer],
+    data: Mapping[Value, Array],
+    last: int | None = None,
+    *,
+    again: bool,
 ) -> None:
-    """Build the layers' scratch, and run forward the layers whose tops are constant.
+    """Build the layers' scratch, and run forward the layers whose tops are constant; only layers up
+    to number ``last`` if it is given.
 
     With ``again``, layers without bottoms are skipped: their shapes do not change.
     """
-    for step, layer in zip(plan.steps, layers, strict=True):
+    for index, (step, layer) in enumerate(zip(plan.steps, layers, strict=True)):
+        if last is not None and index > last:
+            break
         if step.bottoms or not again:
             layer.build(step.shapes)
         if step.layer.traits.persistent_tops and not again:

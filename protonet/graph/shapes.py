@@ -37,8 +37,11 @@ def infer_tops(
     return [tuple(shape) for shape in tops]
 
 
-def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape]) -> Plan:
-    """The plan with these input shapes and all shapes that follow from them.
+def reshaped(
+    plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape], last: int | None = None
+) -> Plan:
+    """The plan with these input shapes and all shapes that follow from them, up to step ``last`` if
+    it is given: those behind it stay.
 
     ``layers`` are those of a net, whose parameters keep their shapes.
 
@@ -46,7 +49,8 @@ def reshaped(plan: Plan, layers: Sequence[Layer], inputs: Mapping[Value, Shape])
         LayerError: naming the layer that refuses its new bottoms.
     """
     shapes: dict[Value, Shape] = {}
-    for step, layer in zip(plan.steps, layers, strict=True):
+    steps = plan.steps if last is None else plan.steps[: last + 1]
+    for step, layer in zip(steps, layers, strict=False):
         if step.type == "Input":
             tops = _input_tops(step, inputs)
         else:

@@ -1,40 +1,37 @@
 """The API of Caffe's Python module: ``import protonet.pycaffe as caffe`` runs existing scripts."""
 
-from protonet.layers import layer_types as layer_type_list
-from protonet.layers.python_api import Blob, Layer
 from protonet.proto.caffe_pb2 import TEST, TRAIN
-from protonet.pycaffe import coord_map, draw, io, proto
-from protonet.pycaffe.classifier import Classifier
-from protonet.pycaffe.detector import Detector
-from protonet.pycaffe.mode import (
+from protonet.pycaffe import coord_map, draw, io, proto, pycaffe
+from protonet.pycaffe._caffe import (
+    NCCL,
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    Blob,
+    Layer,
+    NesterovSolver,
+    Net,
+    RMSPropSolver,
+    SGDSolver,
+    Timer,
+    get_solver,
+    has_nccl,
     init_log,
+    layer_type_list,
     log,
     set_device,
     set_mode_cpu,
     set_mode_gpu,
-    set_random_seed,
-)
-from protonet.pycaffe.net import Net
-from protonet.pycaffe.net_spec import NetSpec, layers, params, to_proto
-from protonet.pycaffe.parallel import (
-    NCCL,
-    has_nccl,
     set_multiprocess,
+    set_random_seed,
     set_solver_count,
     set_solver_rank,
     solver_count,
     solver_rank,
 )
-from protonet.pycaffe.solver import (
-    AdaDeltaSolver,
-    AdaGradSolver,
-    AdamSolver,
-    NesterovSolver,
-    RMSPropSolver,
-    SGDSolver,
-    get_solver,
-)
-from protonet.pycaffe.timer import Timer
+from protonet.pycaffe.classifier import Classifier
+from protonet.pycaffe.detector import Detector
+from protonet.pycaffe.net_spec import NetSpec, layers, params, to_proto
 
 __version__ = "1.0.0"
 """The version of Caffe whose module this one stands for."""
@@ -68,6 +65,7 @@ __all__ = [
     "log",
     "params",
     "proto",
+    "pycaffe",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",

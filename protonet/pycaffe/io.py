@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,22 +15,30 @@ from protonet.data.resize import resize
 from protonet.data.transform import ten_crops
 from protonet.errors import DataError, FormatError
 from protonet.formats.blobs import blob_shape, from_array, to_array
-from protonet.proto.caffe_pb2 import BlobProto, BlobProtoVector, Datum
+from protonet.proto import caffe_pb2
 
 
-def load_image(filename: str | PathLike[str], color: bool = True) -> np.ndarray:
-    """An image file as float32 values from 0 to 1: H x W x 3 in RGB, or H x W x 1.
+def load_image(filename: str | PathLike[str] | BinaryIO, color: bool = True) -> np.ndarray:
+    """An image file, or a file object of one, as float32 values from 0 to 1: H x W x 3 in RGB, or
+    H x W x 1.
 
     Raises:
         DataError: when the file cannot be read or is no image.
     """
-    path = Path(fspath(filename))
+    data, name = _contents(filename)
+    planes = records.decode_image(data, name, color=color)
+    return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0), np.float32) / np.float32(255)
+
+
+def _contents(file: str | PathLike[str] | BinaryIO) -> tuple[bytes, str]:
+    """The bytes of a file, and its name for messages."""
+    if not isinstance(file, str | PathLike):
+        return file.read(), str(getattr(file, "name", "the image"))
+    path = Path(fspath(file))
     try:
-        data = path.read_bytes()
+        return path.read_bytes(), str(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    planes = records.decode_image(data, str(path), color=color)
-    return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0), np.float32) / np.float32(255)
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
@@ -67,19 +75,19 @@ def oversample(images: Iterable[np.ndarray], crop_dims: Iterable[int]) -> np.nda
     return np.asarray(crops, np.float32)
 
 
-def array_to_datum(arr: np.ndarray, label: int | None = None) -> Datum:
+def array_to_datum(arr: np.ndarray, label: int | None = None) -> caffe_pb2.Datum:
     """A record of a K x H x W array: bytes for uint8, else floats."""
     if arr.ndim != 3:
         raise ValueError(f"expected an array of 3 axes, got shape {arr.shape}")
     return records.make_datum(arr, label=label)
 
 
-def datum_to_array(datum: Datum) -> np.ndarray:
+def datum_to_array(datum: caffe_pb2.Datum) -> np.ndarray:
     """The values of a record as K x H x W; encoded images are decoded, colour as BGR."""
     return records.decode(datum, "the record")
 
 
-def blobproto_to_array(blob: BlobProto, return_diff: bool = False) -> np.ndarray:
+def blobproto_to_array(blob: caffe_pb2.BlobProto, return_diff: bool = False) -> np.ndarray:
     """The values of a message, or its gradient, in the message's shape.
 
     Raises:
@@ -97,7 +105,7 @@ def blobproto_to_array(blob: BlobProto, return_diff: bool = False) -> np.ndarray
         raise ValueError(str(error)) from error
 
 
-def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> BlobProto:
+def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> caffe_pb2.BlobProto:
     """A message of an array and, where given, its gradient."""
     blob = from_array(np.asarray(arr))
     if diff is not None:
@@ -107,14 +115,16 @@ def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> BlobP
 
 def arraylist_to_blobprotovector_str(arraylist: Sequence[np.ndarray]) -> bytes:
     """Several arrays as the bytes of one message."""
-    message = BlobProtoVector(blobs=[from_array(np.asarray(array)) for array in arraylist])
+    message = caffe_pb2.BlobProtoVector(
+        blobs=[from_array(np.asarray(array)) for array in arraylist]
+    )
     data: bytes = message.SerializeToString()
     return data
 
 
 def blobprotovector_str_to_arraylist(data: bytes) -> list[np.ndarray]:
     """What ``arraylist_to_blobprotovector_str`` made, as arrays."""
-    return [to_array(blob) for blob in BlobProtoVector.FromString(data).blobs]
+    return [to_array(blob) for blob in caffe_pb2.BlobProtoVector.FromString(data).blobs]
 
 
 class Transformer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from protonet.pycaffe.batches import batches_of, trimmed
 from protonet.pycaffe.blobs import NetBlob, NetLayer
 from protonet.pycaffe.hooked import Hook, Hooked
 from protonet.pycaffe.numbered import Numbered
+from protonet.pycaffe.shaped import Shaped
 
 
-class Net(Numbered, Hooked):
+class Net(Numbered, Hooked, Shaped):
     """A net with its blobs and parameters as writable arrays.
 
     ``Net(network, phase)``, ``Net(network, weights, phase)`` or ``Net(network, phase,
@@ -95,6 +96,7 @@ class Net(Numbered, Hooked):
         self.top_names = OrderedDict((s.name, [v.name for v in s.tops]) for s in steps)
         self.bottom_names = OrderedDict((s.name, [v.name for v in s.bottoms]) for s in steps)
         self._hooks: dict[str, list[Hook]] = {}
+        self._shaped = len(self.layers) - 1
 
     # Passes.
 
@@ -159,7 +161,7 @@ class Net(Numbered, Hooked):
         """Run as many batches as the inputs need; returns copies of the outputs of all items."""
         names = dict.fromkeys([*self.outputs, *(blobs or ())])
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for batch in batches_of(kwargs, self._batch_size):
+        for batch in self._batch(kwargs):
             for name, values in self.forward(blobs, None, None, **batch).items():
                 found[name].extend(np.atleast_1d(values.copy()))
         return trimmed(found, kwargs)
@@ -175,8 +177,8 @@ class Net(Numbered, Hooked):
         slopes = {name: values for name, values in kwargs.items() if name in self.outputs}
         tops: dict[str, list[np.ndarray]] = {}
         bottoms: dict[str, list[np.ndarray]] = {}
-        slope_batches = batches_of(slopes, self._batch_size) if slopes else None
-        for batch in batches_of(given, self._batch_size):
+        slope_batches = self._batch(slopes) if slopes else None
+        for batch in self._batch(given):
             for name, values in self.forward(blobs, None, None, **batch).items():
                 tops.setdefault(name, []).extend(np.atleast_1d(values.copy()))
             slope = next(slope_batches) if slope_batches is not None else {}
@@ -199,26 +201,7 @@ class Net(Numbered, Hooked):
         """Run the layers of these numbers backward, from ``start`` down to ``end``."""
         self._run_backward(start, end, losses=start == len(self.layers) - 1)
 
-    # Shapes and parameters.
-
-    def reshape(self) -> None:
-        """Apply the requested input shapes, and reshape all blobs.
-
-        Raises:
-            LayerError: naming the layer that cannot take its new bottoms.
-        """
-        wishes = {}
-        for name, blob in self.blobs.items():
-            if blob.wish is not None and name in self.inputs:
-                wishes[name] = blob.wish
-            blob.wish = None if name not in self.inputs else blob.wish
-        if not wishes:
-            return
-        self._flush()
-        self._net.reshape({name: wish.shape for name, wish in wishes.items()})
-        for name, wish in wishes.items():
-            self.blobs[name].wish = None
-            self._net.device.put(wish, self._net.blobs[name].data)
+    # Parameters.
 
     def copy_from(self, weights: str | PathLike[str]) -> None:
         """Load weights (.caffemodel or .h5) by layer name; layers that the file lacks stay.
@@ -282,10 +265,9 @@ class Net(Numbered, Hooked):
 
     # What the passes share.
 
-    @property
-    def _batch_size(self) -> int:
-        """The items of the first blob."""
-        return next(iter(self.blobs.values())).shape[0]
+    def _batch(self, blobs: Mapping[str, Any]) -> Iterator[dict[str, np.ndarray]]:
+        """Batches of as many items as the first blob has."""
+        return batches_of(blobs, next(iter(self.blobs.values())).shape[0])
 
     def _index(self, layer: str) -> int:
         if layer not in self._layer_names:
@@ -302,7 +284,7 @@ class Net(Numbered, Hooked):
         blob.data[...] = values.reshape(blob.shape)
 
     def _run_forward(self, first: int, last: int) -> None:
-        self.settle()
+        self.settle(last)
         net, steps = self._net, len(self.layers)
         if (first, last) == (0, steps - 1) and not self._hooks:
             net.forward()
@@ -323,11 +305,6 @@ class Net(Numbered, Hooked):
             self._call("before_backward", index)
             net.backward_step(index)
             self._call("after_backward", index)
-
-    def settle(self) -> None:
-        """Apply requested shapes and copy back modified copies, as a pass does first."""
-        self.reshape()
-        self._flush()
 
     def _flush(self) -> None:
         """Copy back modified host copies: a no-op on the CPU."""

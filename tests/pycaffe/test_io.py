@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,10 @@ def test_images_are_read_as_rgb_from_0_to_1(tmp_path: Path) -> None:
     assert io.load_image(tmp_path / "g.png").shape == (4, 5, 3)
     with pytest.raises(DataError, match=r"nowhere\.png: cannot be read"):
         io.load_image(tmp_path / "nowhere.png")
+    with (tmp_path / "x.png").open("rb") as file:
+        np.testing.assert_array_equal(io.load_image(file), found)
+    with pytest.raises(DataError, match="the image"):
+        io.load_image(BytesIO(b"no image"))
 
 
 def test_another_size() -> None:
