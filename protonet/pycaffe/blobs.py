@@ -73,7 +73,7 @@ class NetBlob(Blob):
                 f"{self.shape}, not {wanted}"
             )
         same = wanted == tuple(self._blob.data.shape)
-        self.wish = None if same else np.zeros(wanted, self._blob.data.dtype)
+        self.wish = None if same else _fitted(self.data, wanted)
 
     def flush(self) -> None:
         """Copy back the host copies that were modified, and drop all of them.
@@ -95,6 +95,16 @@ class NetBlob(Blob):
             self._handed_out[kind] = np.array(self._device.get(array))
             self._copies[kind] = self._handed_out[kind].copy()
         return self._copies[kind]
+
+
+def _fitted(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """Values in another shape: the first ones, as in the memory of Caffe's blobs, unless there are
+    too few, for which it takes new memory.
+    """
+    fitted = np.zeros(shape, values.dtype)
+    if fitted.size <= values.size:
+        fitted.reshape(-1)[:] = values.reshape(-1)[: fitted.size]
+    return fitted
 
 
 class NetLayer:

@@ -32,8 +32,8 @@ from protonet.pycaffe.shaped import Shaped
 class Net(Numbered, Hooked, Shaped):
     """A net with its blobs and parameters as writable arrays.
 
-    ``Net(network, phase)``, ``Net(network, weights, phase)`` or ``Net(network, phase,
-    weights=..., level=..., stages=...)``, with ``network`` the path of a prototxt.
+    ``Net(network, phase, level, stages, weights)``, of which the last three may be left out or
+    named, or ``Net(network, weights, phase)``, with ``network`` the path of a prototxt.
 
     Raises:
         NetworkError: with every mistake of the text.
@@ -49,12 +49,12 @@ class Net(Numbered, Hooked, Shaped):
         level: int = 0,
         stages: Sequence[str] | None = None,
     ) -> None:
-        given = list(arguments)
+        given, most = list(arguments), 4
         if given and not isinstance(given[0], int):
-            weights = given.pop(0)
-        if given:
-            phase = given.pop(0)
-        if phase not in (TRAIN, TEST) or given:
+            weights, most = given.pop(0), 1
+        named = [phase, level, stages, weights]
+        phase, level, stages, weights = [*given, *named[len(given) :]][:4]
+        if phase not in (TRAIN, TEST) or len(given) > most:
             raise TypeError("expected Net(network, phase) or Net(network, weights, phase)")
         definition = read_prototxt(Source.read(fspath(network_file)))
         with raising_as_is():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from protonet.proto import caffe_pb2
 from protonet.proto.caffe_pb2 import LayerParameter, NetParameter
 
 
@@ -175,9 +176,17 @@ class NetSpec:
         """The blobs."""
         return list(self.tops.values())
 
-    def update(self, other: Mapping[str, Any]) -> None:
-        """Take up several blobs by name."""
-        self.tops.update(other)
+    def update(
+        self, other: str | Mapping[str, Any], params: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take up several blobs by name; or, as SSD's fork has it, set more of the layer that makes
+        the blob ``other``.
+        """
+        if isinstance(other, str):
+            made = self.tops[other]
+            (made.fn if isinstance(made, Top) else made).params.update(params or {})
+        else:
+            self.tops.update(other)
 
     def to_proto(self) -> NetParameter:
         """The net: each layer is called as its first blob."""
@@ -198,15 +207,17 @@ class Layers:
 
 
 class Parameters:
-    """``P.Pooling.MAX``: the values of enumerations of each type's settings."""
+    """``P.Pooling.MAX``, ``P.Resize.WARP``: enumerations of a type's settings, and of every other
+    message whose name ends in ``Parameter``.
+    """
 
     def __getattr__(self, name: str) -> Any:
         class Settings:
             def __getattr__(self, value: str) -> Any:
-                field = param_names().get(name)
-                if field is None:
-                    raise AttributeError(f"no layer type '{name}' has settings")
-                return getattr(getattr(LayerParameter(), field), value)
+                message = getattr(caffe_pb2, f"{name}Parameter", None)
+                if message is None:
+                    raise AttributeError(f"no settings are those of a '{name}'")
+                return getattr(message, value)
 
         return Settings()
 

@@ -68,6 +68,11 @@ def test_a_wish_for_another_shape() -> None:
     shown.reshape(2, 3)
     assert shown.wish is None
     assert shown.data is inner.data
+    inner.data[...] = [[1, 2, 3], [4, 5, 6]]
+    shown.reshape(2, 2)
+    assert shown.data.tolist() == [[1, 2], [3, 4]]  # what Caffe's memory keeps
+    shown.reshape(3, 3)
+    assert not shown.data.any()
     with pytest.raises(ValueError, match=r"parameter 'w' has the shape .*, \(2, 3\), not \(4, 3\)"):
         NetBlob(graph.Param("w", inner.data), Device()).reshape(4, 3)
 

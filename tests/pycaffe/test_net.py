@@ -241,6 +241,7 @@ def test_stages_and_levels(net_of: Make) -> None:
     text = DEPLOY.replace('top: "prob" }', 'top: "prob" include { stage: "last" min_level: 2 } }')
     assert net_of(text).outputs == ["fc"]
     assert net_of(text, caffe.TEST, level=2, stages=["last"]).outputs == ["prob"]
+    assert net_of(text, caffe.TEST, 2, ["last"]).outputs == ["prob"]
 
 
 def test_what_cannot_be(net_of: Make, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 import protonet.pycaffe as caffe
+from protonet.proto import caffe_pb2
 from protonet.proto.caffe_pb2 import NetParameter
 from protonet.pycaffe import layers as L
 from protonet.pycaffe import params as P
@@ -100,7 +101,24 @@ def test_what_cannot_be() -> None:
     ):
         with pytest.raises(AttributeError, match=message):
             caffe.to_proto(layer)
-    with pytest.raises(AttributeError, match="no layer type 'Nothing' has settings"):
+    with pytest.raises(AttributeError, match="no settings are those of a 'Nothing'"):
         _ = P.Nothing.MAX
     with pytest.raises(AttributeError):
         _ = P.Pooling.MEDIAN
+
+
+def test_settings_are_added_to_a_layer_that_is_there() -> None:
+    """As scripts that write the nets of SSD do; they take enumerations of all kinds of messages."""
+    n = caffe.NetSpec()
+    n.data = L.Input(input_param={"shape": {"dim": [1, 2, 9, 9]}})
+    n.conv = L.Convolution(n.data, num_output=3, kernel_size=3)
+    n.silence = L.Silence(n.data, ntop=0)
+    n.update("conv", {"dilation": 2})
+    n.update("silence", {"phase": caffe.TEST})
+    n.update({"again": n.conv})
+    conv, silence = n.to_proto().layer[1:3]
+    assert (conv.convolution_param.dilation, silence.phase) == ([2], caffe.TEST)
+    assert n.again is n.conv
+    resize = caffe_pb2.ResizeParameter
+    assert (P.Resize.WARP, P.Resize.LANCZOS4) == (resize.WARP, resize.LANCZOS4)
+    assert (P.Solver.CPU, P.Loss.VALID) == (0, caffe_pb2.LossParameter.VALID)
