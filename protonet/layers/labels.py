@@ -12,6 +12,8 @@ from protonet.errors import LayerError
 from protonet.kernels.rows import take_rows
 from protonet.layers.base import Layer, shape_text
 
+_IGNORING = ("Accuracy", "SoftmaxWithLoss")
+
 
 def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:
     """Raise LayerError unless bottom 1 has a label for each item of bottom 0 (without ``axis``)."""
@@ -33,6 +35,8 @@ def refuse_label(layer: Layer, label: float, count: int) -> LayerError:
     hint = "labels count from 0"
     if label >= count:
         hint += f"; a label {label:g} needs at least {label + 1:g} scores in every item"
+        if layer.type in _IGNORING:
+            hint += f", and one that stands for no class an ignore_label: {label:g}"
     return LayerError(
         f"layer \"{layer.name}\" ({layer.type}): label {label:g} in '{layer.spec.bottom[1]}' "
         f"is not one of the {count} classes 0 to {count - 1}",

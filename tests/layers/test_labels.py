@@ -19,7 +19,12 @@ def read(labels: list[float], fields: str = "") -> None:
 @pytest.mark.parametrize(
     ("labels", "shown", "hint"),
     [
-        ([0, 3], "3", "labels count from 0; a label 3 needs at least 4 scores in every item"),
+        (
+            [0, 3],
+            "3",
+            "labels count from 0; a label 3 needs at least 4 scores in every item, and one that "
+            "stands for no class an ignore_label: 3",
+        ),
         ([-1, 0], "-1", "labels count from 0"),
         ([np.nan, 0], "nan", "labels count from 0"),
     ],
