@@ -13,6 +13,7 @@ from protonet.kernels.rows import take_rows
 from protonet.layers.base import Layer, shape_text
 
 _IGNORING = ("Accuracy", "SoftmaxWithLoss")
+"""Types of layers that can leave a label out."""
 
 
 def check_labels(layer: Layer, shapes: Sequence[Shape], axis: int) -> None:

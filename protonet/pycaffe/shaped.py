@@ -31,16 +31,16 @@ class Shaped:
         Raises:
             LayerError: naming the layer that cannot take its new bottoms.
         """
-        self._shape(len(self.layers) - 1)
+        self._take_shapes(len(self.layers) - 1)
 
     def settle(self, last: int | None = None) -> None:
         """Apply requested shapes and copy back modified copies, as a pass to the layer of this
         number does first; None for the last one.
         """
-        self._shape(len(self.layers) - 1 if last is None else last)
+        self._take_shapes(len(self.layers) - 1 if last is None else last)
         self._flush()
 
-    def _shape(self, last: int) -> None:
+    def _take_shapes(self, last: int) -> None:
         """Apply the requested input shapes to all layers, or to those up to number ``last`` if one
         behind it cannot take them.
         """
@@ -53,12 +53,12 @@ class Shaped:
             return
         self._flush()
         shapes = {name: wish.shape for name, wish in wishes.items()}
-        self._shaped = self._reshaped(shapes, last)
+        self._shaped = self._reshape_net(shapes, last)
         for name, wish in wishes.items():
             self.blobs[name].wish = None
             self._net.device.put(wish, self._net.blobs[name].data)
 
-    def _reshaped(self, shapes: Mapping[str, tuple[int, ...]], last: int) -> int:
+    def _reshape_net(self, shapes: Mapping[str, tuple[int, ...]], last: int) -> int:
         """Reshape the net; the number of the last layer that has the shape of its bottoms."""
         end = len(self.layers) - 1
         try:
